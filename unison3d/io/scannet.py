@@ -1,0 +1,157 @@
+"""One scan in the layout of the ScanNet release.
+
+====================================  ==============================================
+file                                  used for
+====================================  ==============================================
+``<scan>_vh_clean_2.ply``             points, colours, faces (needed)
+``<scan>_vh_clean_2.*.segs.json``     superpoints
+``<scan>.aggregation.json``           instances and their names (with the segments)
+``<scan>.txt``                        axis alignment; kept as data, not applied
+``*labels.combined.tsv``              NYU40 ids of the names, when it lies there too
+====================================  ==============================================
+"""
+
+from __future__ import annotations
+
+import csv
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from unison3d.errors import FileFormatError
+from unison3d.io.files import read_bytes
+from unison3d.io.json_files import read_json
+from unison3d.io.ply import read_ply
+from unison3d.io.raw_scene import RawScene
+
+__all__ = ['read_label_table', 'read_scannet_folder']
+
+_MESH = '_vh_clean_2.ply'
+
+
+def read_scannet_folder(folder: str | os.PathLike[str]) -> RawScene:
+    """Read the mesh of a scan and whatever annotation lies next to it.
+
+    Raises:
+        FileFormatError: no mesh, several scans, or annotation that does not fit the mesh.
+    """
+    folder = Path(folder)
+    scan = _scan_name(folder)
+    scene = read_ply(folder / f'{scan}{_MESH}')
+    segments_file = _only(folder, f'{scan}_vh_clean_2.*.segs.json')
+    if segments_file is not None:
+        segments = _segments(segments_file, len(scene))
+        scene.superpoints = np.unique(segments, return_inverse=True)[1].reshape(-1)
+        groups_file = _only(folder, f'{scan}.aggregation.json') or _only(
+            folder, f'{scan}*.aggregation*.json'
+        )
+        if groups_file is not None:
+            _add_instances(scene, segments, groups_file)
+            table = _only(folder, '*labels.combined.tsv')
+            if table is not None:
+                _add_nyu40(scene, read_label_table(table))
+    scene.axis_alignment = _axis_alignment(folder, scan)
+    return scene
+
+
+def _scan_name(folder: Path) -> str:
+    scans = sorted(f.name.removesuffix(_MESH) for f in folder.glob(f'*{_MESH}'))
+    if len(scans) > 1 and folder.name in scans:
+        scans = [folder.name]
+    if len(scans) != 1:
+        seen = f'holds {len(scans)} scans ({", ".join(scans[:3])})' if scans else 'holds none'
+        raise FileFormatError(
+            f'{folder}: expected one file *{_MESH} (a ScanNet scan folder), {seen}. '
+            'Give the path of the file itself.'
+        )
+    return scans[0]
+
+
+def _only(folder: Path, pattern: str) -> Path | None:
+    return next(iter(sorted(folder.glob(pattern))), None)
+
+
+def _member(content: Any, key: str, path: Path) -> list:
+    value = content.get(key) if isinstance(content, dict) else None
+    if not isinstance(value, list):
+        raise FileFormatError(f'{path}: expected a list called "{key}".')
+    return value
+
+
+def _segments(path: Path, count: int) -> np.ndarray:
+    values = _member(read_json(path), 'segIndices', path)
+    try:
+        segments = np.array(values, dtype=np.int64)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise FileFormatError(f'{path}: segIndices holds {error}; expected whole numbers.') from error
+    if segments.shape != (count,):
+        raise FileFormatError(
+            f'{path}: {len(values):,} segment ids for {count:,} vertices. Take both files from the '
+            'same release of the scan.'
+        )
+    return segments
+
+
+def _add_instances(scene: RawScene, segments: np.ndarray, path: Path) -> None:
+    """Groups of segments become instances 0 .. M-1 in the order of the file; a later one wins."""
+    groups = _member(read_json(path), 'segGroups', path)
+    ids, place = np.unique(segments, return_inverse=True)
+    owner = np.full(len(ids), -1, dtype=np.int64)
+    names: list[str] = []
+    for number, group in enumerate(groups):
+        members = _member(group, 'segments', path)
+        names.append(str(group.get('label', 'object')))
+        if members:
+            owner[np.isin(ids, np.array(members, dtype=np.int64))] = number
+    scene.instance_ids = owner[place.reshape(-1)]
+    scene.instance_names = tuple(names)
+
+
+def _add_nyu40(scene: RawScene, table: dict[str, int]) -> None:
+    ids = np.array([*(table.get(name, 0) for name in scene.instance_names), 0], dtype=np.int64)
+    scene.nyu40_ids = ids[scene.instance_ids]  # -1, no instance, picks the zero at the end
+
+
+def read_label_table(path: str | os.PathLike[str], column: str = 'nyu40id') -> dict[str, int]:
+    """Raw category names to ids, from ``scannetv2-labels.combined.tsv``.
+
+    Raises:
+        FileFormatError: missing, or without the columns.
+    """
+    text = read_bytes(path).decode('utf-8', errors='replace')
+    rows = csv.DictReader(text.splitlines(), delimiter='\t')
+    # The first release calls the column "category".
+    names = rows.fieldnames or []
+    key = 'raw_category' if 'raw_category' in names else 'category'
+    if key not in names or column not in names:
+        raise FileFormatError(f'{path}: expected columns raw_category and {column}.')
+    return {row[key]: int(row[column]) for row in rows if (row[column] or '').isdigit()}
+
+
+def _axis_alignment(folder: Path, scan: str) -> np.ndarray | None:
+    """float64, (4, 4), from ``axisAlignment = 16 numbers``; test scans have none."""
+    for path in (folder / f'{scan}.txt', folder / 'axis_alignment.txt'):
+        if not path.is_file():
+            continue
+        text = read_bytes(path).decode('utf-8', errors='replace')
+        for line in text.splitlines():
+            key, _, value = line.partition('=')
+            if key.strip() == 'axisAlignment':
+                return _matrix(value, path)
+        if '=' not in text:
+            return _matrix(text, path)
+    return None
+
+
+def _matrix(text: str, path: Path) -> np.ndarray:
+    try:
+        values = np.array([float(word) for word in text.split()])
+    except ValueError as error:
+        raise FileFormatError(f'{path}: axis alignment holds no number ({error}).') from error
+    if values.shape != (16,) or not np.isfinite(values).all():
+        raise FileFormatError(
+            f'{path}: axis alignment has {len(values)} numbers, expected 16 finite ones.'
+        )
+    return values.reshape(4, 4)

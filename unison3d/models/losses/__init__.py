@@ -1,0 +1,6 @@
+"""Losses shared by the tasks."""
+
+from unison3d.models.losses.mask_losses import bce_loss, dice_loss, mask_iou
+from unison3d.models.losses.mask_set_loss import MaskSetLoss, MaskTargets
+
+__all__ = ['MaskSetLoss', 'MaskTargets', 'bce_loss', 'dice_loss', 'mask_iou']

@@ -1,0 +1,5 @@
+"""Assignments of queries to ground truth."""
+
+from unison3d.models.matchers.sparse_matcher import SparseMatcher
+
+__all__ = ['SparseMatcher']

@@ -1,0 +1,64 @@
+"""A batch of scenes on its way into the network, and what comes back per scene."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from unison3d.models.decoders import SceneMemory
+from unison3d.sparse import SparseTensor
+
+
+@dataclass
+class SceneBatch:
+    """Voxels of B scenes and the way back to their points.
+
+    Attributes:
+        voxels: features and coordinates of all scenes.
+        point_to_voxel: int64, (sum N,). Voxel row of every point.
+        point_to_superpoint: int64, (sum N,). Superpoint of every point, numbered through the
+            batch.
+        superpoints: per scene, int64 (N,), numbered ``0..S-1``.
+        num_superpoints: S of every scene.
+        positions: per scene, float32 (S, 3). Centre of each superpoint in metres, relative to
+            the middle of the scene's floor.
+    """
+
+    voxels: SparseTensor
+    point_to_voxel: Tensor
+    point_to_superpoint: Tensor
+    superpoints: list[Tensor]
+    num_superpoints: list[int]
+    positions: list[Tensor]
+
+    def __len__(self) -> int:
+        return len(self.superpoints)
+
+
+@dataclass
+class SceneFeatures:
+    """One encoded scene: everything a prompt needs, so that a prompt costs only its own rows.
+
+    Attributes:
+        superpoint_features: (S, C) backbone features.
+        positions: float32, (S, 3), see :class:`SceneBatch`.
+        superpoints: int64, (N,).
+        memory: keys, values and mask features of the decoder.
+    """
+
+    superpoint_features: Tensor
+    positions: Tensor
+    superpoints: Tensor
+    memory: SceneMemory
+
+    @property
+    def num_superpoints(self) -> int:
+        """Number of superpoints, S."""
+        return len(self.superpoint_features)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the scene lives."""
+        return self.superpoint_features.device

@@ -1,0 +1,81 @@
+"""What a task is."""
+
+from __future__ import annotations
+
+import abc
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from torch import Tensor, nn
+
+from unison3d.structures import SceneSample
+
+if TYPE_CHECKING:
+    from unison3d.models.decoders import LayerOutput, QueryBlock
+    from unison3d.models.scene_batch import SceneFeatures
+
+
+@dataclass
+class TaskRows:
+    """Rows a task asks the decoder for.
+
+    Attributes:
+        block: the queries.
+        superpoints: int64, (R,). Superpoint each query comes from, -1 for none.
+    """
+
+    block: QueryBlock
+    superpoints: Tensor
+
+
+@dataclass
+class TaskOutput:
+    """The decoder's answer to the rows of one task in one scene.
+
+    Attributes:
+        layers: predictions before layer 1 and after each layer; only the last one at inference.
+        superpoints: int64, (R,), from :class:`TaskRows`.
+    """
+
+    layers: list[LayerOutput]
+    superpoints: Tensor
+
+    @property
+    def final(self) -> LayerOutput:
+        """The prediction after the last layer."""
+        return self.layers[-1]
+
+
+class Task(nn.Module, abc.ABC):
+    """One kind of question about a scene.
+
+    A task turns prompts into queries, supervises the decoder's answers and turns them into
+    predictions. It knows no other task: tasks with the same ``row_group`` share the rows that
+    the first of them asks for, everything else is separate.
+
+    Args:
+        in_channels: width of superpoint features, C.
+    """
+
+    row_group: str = ''
+
+    def __init__(self, in_channels: int) -> None:
+        super().__init__()
+        self.in_channels = in_channels
+
+    @abc.abstractmethod
+    def queries(self, features: SceneFeatures, sample: SceneSample) -> TaskRows:
+        """Rows for one scene; zero rows where the sample does not ask for this task."""
+
+    @abc.abstractmethod
+    def loss(
+        self,
+        outputs: list[TaskOutput],
+        features: list[SceneFeatures],
+        samples: list[SceneSample],
+    ) -> dict[str, Tensor]:
+        """Losses over a batch, the same keys on every call (zeros where nothing applies)."""
+
+    @abc.abstractmethod
+    def predict(self, output: TaskOutput, features: SceneFeatures, sample: SceneSample) -> None:
+        """Write ``pred_*`` fields into the sample."""

@@ -1,0 +1,197 @@
+"""Open-vocabulary segmentation: objects and points named by any list of words."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from unison3d.errors import ConfigError, VocabularyError
+from unison3d.models.decoders import LayerOutput
+from unison3d.models.heads import cosine_logits
+from unison3d.models.losses import mask_iou
+from unison3d.models.matchers import SparseMatcher
+from unison3d.models.postprocess import PostprocessConfig, predict_semantic, select_instances
+from unison3d.models.scene_batch import SceneFeatures
+from unison3d.models.tasks.base import Task, TaskOutput, TaskRows
+from unison3d.models.tasks.quality_head import QualityHead
+from unison3d.models.tasks.scene_rows import ROW_GROUP, SuperpointQueries
+from unison3d.models.text import TextEncoder
+from unison3d.registry import MODELS, TEXT_ENCODERS
+from unison3d.structures import LABEL_SPACES, SceneSample
+
+
+@MODELS.register_module()
+class OpenVocabularyTask(Task):
+    """Name the superpoint queries with words instead of a fixed label space.
+
+    In training, queries matched to objects (by masks alone) learn the object's name among the
+    training vocabulary, superpoints learn it for the semantic map, and a quality head learns for
+    *every* query how well its mask fits the object it lies on, 0 on walls and floors. At test
+    time any names can be asked: masks come from the same queries, ranked by that quality.
+
+    Args:
+        in_channels: width of superpoint features, C.
+        d_model: width of the decoder.
+        text_encoder: config of the encoder of names.
+        vocabulary: names that may be learned; names outside (withheld ones) are never used.
+        test_vocabulary: names asked of a sample that does not bring its own ``vocabulary``;
+            default: the training vocabulary.
+        label_space: key of :data:`~unison3d.structures.LABEL_SPACES`; its stuff classes are
+            learned as names too where the vocabulary holds them.
+        logit_scale: factor on the cosine.
+        queries: options of :class:`SuperpointQueries` if no other task provides these rows.
+        matcher: options of :class:`SparseMatcher`; classes are not part of the cost.
+        name_weight: weight of the cross-entropy over names.
+        quality_weight: weight of the squared error of the predicted mask IoU.
+        postprocess: options of :class:`PostprocessConfig`.
+    """
+
+    row_group = ROW_GROUP
+
+    def __init__(
+        self,
+        in_channels: int,
+        d_model: int,
+        text_encoder: dict,
+        vocabulary: list[str] | None = None,
+        test_vocabulary: list[str] | None = None,
+        label_space: str = 'scannet20',
+        logit_scale: float = 100.0,
+        queries: dict | None = None,
+        matcher: dict | None = None,
+        name_weight: float = 0.5,
+        quality_weight: float = 1.0,
+        postprocess: dict | None = None,
+    ) -> None:
+        super().__init__(in_channels)
+        self.encoder: TextEncoder = TEXT_ENCODERS.build(text_encoder)
+        self.vocabulary = list(vocabulary or [])
+        self.test_vocabulary = list(test_vocabulary or self.vocabulary)
+        space = LABEL_SPACES[label_space]
+        self.stuff_names = [space.classes[index] for index in space.stuff]
+        self.register_buffer(
+            'name_embeddings', self.encoder.encode(self.vocabulary)[:, None], persistent=False
+        )
+        self.logit_scale = logit_scale
+        self.make_queries = None if queries is None else SuperpointQueries(in_channels, **queries)
+        self.quality_head = QualityHead(d_model)
+        self.matcher = SparseMatcher(**{'class_weight': 0.0, **(matcher or {})})
+        self.name_weight = name_weight
+        self.quality_weight = quality_weight
+        self.postprocess = PostprocessConfig(**(postprocess or {}))
+
+    def queries(self, features: SceneFeatures, sample: SceneSample) -> TaskRows:
+        """A query per superpoint, unless an earlier task of the model already asks for them."""
+        if self.make_queries is None:
+            raise ConfigError(
+                'OpenVocabularyTask has no queries of its own; list it after a task with rows '
+                f'{ROW_GROUP!r} (ClosedSetTask) or give it queries=dict()'
+            )
+        return self.make_queries(features)
+
+    def loss(
+        self,
+        outputs: list[TaskOutput],
+        features: list[SceneFeatures],
+        samples: list[SceneSample],
+    ) -> dict[str, Tensor]:
+        """Names of matched queries and superpoints, quality of all queries."""
+        zero = outputs[0].final.mask_logits.sum() * 0
+        names, semantic, quality = [zero], [zero], []
+        for output, sample in zip(outputs, samples, strict=True):
+            targets = self._indices(sample.gt_names)
+            for layer in output.layers:
+                names += self._name_loss(layer, output, sample, targets)
+            semantic += self._semantic_loss(output, sample, targets)
+            quality.append(self._quality_loss(output, sample))
+        scenes = len(outputs)
+        return {
+            'loss_name': self.name_weight * torch.stack(names).sum() / scenes,
+            'loss_name_semantic': self.name_weight * torch.stack(semantic).sum() / scenes,
+            'loss_proposal_quality': self.quality_weight * torch.stack(quality).mean(),
+        }
+
+    def _indices(self, names: list[str]) -> Tensor:
+        """Index of each name in the training vocabulary, -1 if it is not there."""
+        index = {name: i for i, name in enumerate(self.vocabulary)}
+        ids = [index.get(name, -1) for name in names]
+        return torch.tensor(ids, dtype=torch.int64, device=self.name_embeddings.device)
+
+    def _name_loss(
+        self, layer: LayerOutput, output: TaskOutput, sample: SceneSample, targets: Tensor
+    ) -> list[Tensor]:
+        learnable = ~sample.sp_ignore
+        query_ids, target_ids = self.matcher(
+            layer.mask_logits[:, learnable],
+            sample.sp_masks[:, learnable],
+            sample.sp_masks[:, output.superpoints],
+        )
+        labels = targets[target_ids]
+        if not bool((labels >= 0).any()):
+            return []
+        logits = cosine_logits(
+            layer.class_embeddings[query_ids], self.name_embeddings, self.logit_scale
+        )
+        return [F.cross_entropy(logits, labels, ignore_index=-1)]
+
+    def _semantic_loss(
+        self, output: TaskOutput, sample: SceneSample, targets: Tensor
+    ) -> list[Tensor]:
+        semantic = sample.sp_semantic[output.superpoints]
+        stuff = self._indices(self.stuff_names)
+        is_stuff = semantic < len(stuff)
+        labels = torch.where(is_stuff, stuff[semantic.clamp(max=len(stuff) - 1)], -1)
+        masks = sample.sp_masks[:, output.superpoints]
+        if len(masks):
+            # After the majority vote a superpoint lies in one instance at most.
+            own = targets[masks.int().argmax(dim=0)]
+            labels = torch.where(masks.any(dim=0), own, labels)
+        if not bool((labels >= 0).any()):
+            return []
+        logits = cosine_logits(
+            output.final.semantic_embeddings, self.name_embeddings, self.logit_scale
+        )
+        return [F.cross_entropy(logits, labels, ignore_index=-1)]
+
+    def _quality_loss(self, output: TaskOutput, sample: SceneSample) -> Tensor:
+        layer = output.final
+        known = ~sample.sp_ignore[output.superpoints]
+        learnable = ~sample.sp_ignore
+        masks = sample.sp_masks[:, output.superpoints]
+        if len(masks):
+            own = sample.sp_masks[masks.int().argmax(dim=0)] & masks.any(dim=0)[:, None]
+        else:
+            own = torch.zeros_like(layer.mask_logits, dtype=torch.bool)
+        iou = mask_iou(layer.mask_logits[:, learnable], own[:, learnable])
+        # The head reads the masks; it must not reshape them.
+        predicted = self.quality_head(layer.embeddings.detach())
+        if not bool(known.any()):
+            return predicted.sum() * 0
+        return F.mse_loss(predicted[known], iou[known])
+
+    def predict(self, output: TaskOutput, features: SceneFeatures, sample: SceneSample) -> None:
+        """Write ``pred_open``, ``pred_open_semantic`` and ``vocabulary``."""
+        vocabulary = list(sample.get('vocabulary', self.test_vocabulary))
+        if not vocabulary:
+            raise VocabularyError('the vocabulary is empty; name at least one class')
+        prototypes = self.encoder.encode(vocabulary)[:, None].to(self.name_embeddings)
+        layer = output.final
+        quality = self.quality_head(layer.embeddings).clamp(0.0, 1.0)
+        logits = cosine_logits(layer.class_embeddings, prototypes, self.logit_scale)
+        # Rejection is the quality head's business: "no object" gets no probability.
+        never = logits.new_full((len(logits), 1), float('-inf'))
+        sample.pred_open = select_instances(
+            torch.cat([logits, never], dim=1),
+            layer.mask_logits,
+            quality,
+            features.superpoints,
+            self.postprocess,
+            use_quality=True,
+        )
+        sample.pred_open_semantic = predict_semantic(
+            cosine_logits(layer.semantic_embeddings, prototypes, self.logit_scale),
+            features.superpoints,
+            len(vocabulary),
+        )
+        sample.vocabulary = vocabulary

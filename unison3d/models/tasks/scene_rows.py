@@ -1,0 +1,53 @@
+"""Rows that stand for the superpoints of a scene, shared by the tasks that segment all of it."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from unison3d.models.decoders import QueryBlock
+from unison3d.models.scene_batch import SceneFeatures
+from unison3d.models.tasks.base import TaskRows
+from unison3d.registry import MODELS
+
+ROW_GROUP = 'superpoints'
+
+
+@MODELS.register_module()
+class SuperpointQueries(nn.Module):
+    """One query per superpoint: all of them at test time, a random share in training.
+
+    Args:
+        in_channels: width of superpoint features, C.
+        keep_ratio: bounds of the random share of superpoints in training.
+        max_queries: most queries in training.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        keep_ratio: tuple[float, float] = (0.5, 1.0),
+        max_queries: int = 3500,
+    ) -> None:
+        super().__init__()
+        self.keep_ratio = keep_ratio
+        self.max_queries = max_queries
+        # Row 2 of the published ``type_embedding``.
+        self.type_embedding = nn.Parameter(torch.randn(in_channels))
+
+    def forward(self, features: SceneFeatures) -> TaskRows:
+        """Queries of one scene."""
+        superpoints = self._draw(features.num_superpoints, features.device)
+        block = QueryBlock(
+            features.superpoint_features[superpoints] + self.type_embedding,
+            positions=features.positions[superpoints],
+        )
+        return TaskRows(block, superpoints)
+
+    def _draw(self, num_superpoints: int, device: torch.device) -> Tensor:
+        if not self.training:
+            return torch.arange(num_superpoints, device=device)
+        low, high = self.keep_ratio
+        share = low + (high - low) * float(torch.rand(()))
+        count = min(int(share * num_superpoints), self.max_queries)
+        return torch.randperm(num_superpoints, device=device)[:count]

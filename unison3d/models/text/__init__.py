@@ -1,0 +1,36 @@
+"""Phrases to unit vectors, offline.
+
+A *bank* holds the vectors of known phrases (the class names that ship) and needs nothing but numpy;
+free text needs a sentence encoder, the extra ``text``. :func:`default_text_encoder` joins the two:
+the bank answers what it knows, and the sentence encoder is loaded when the first other phrase
+arrives.
+"""
+
+from __future__ import annotations
+
+from unison3d.models.text.bank import DEFAULT_BANK, EmbeddingBankEncoder, TextBank
+from unison3d.models.text.base import TextEncoder, canonical_phrase
+from unison3d.models.text.cached import CachedTextEncoder
+from unison3d.models.text.minilm import MiniLMTextEncoder
+
+__all__ = [
+    'DEFAULT_BANK',
+    'CachedTextEncoder',
+    'EmbeddingBankEncoder',
+    'MiniLMTextEncoder',
+    'TextBank',
+    'TextEncoder',
+    'canonical_phrase',
+    'default_text_encoder',
+]
+
+
+def default_text_encoder() -> CachedTextEncoder:
+    """The shipped bank first, MiniLM for everything else, each phrase computed once.
+
+    Returns:
+        An encoder with ``dim`` 384. Making it reads one small file; MiniLM is loaded only when a
+        phrase is asked for that the bank does not hold.
+    """
+    bank = EmbeddingBankEncoder(DEFAULT_BANK, fallback=MiniLMTextEncoder())
+    return CachedTextEncoder(bank)

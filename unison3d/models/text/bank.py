@@ -1,0 +1,172 @@
+"""Vectors computed beforehand: a small file, no language model.
+
+File format (``.npz``, no pickles):
+
+==================  =======================  ==================================================
+field               type                     meaning
+==================  =======================  ==================================================
+``schema_version``  int64, ()                1
+``model``           str, ()                  :attr:`TextEncoder.name` of the encoder
+``template``        str, ()                  how a name became a sentence; ``{}`` is the name
+``names``           str, (L,)                phrases, canonical and unique
+``embeddings``      float16 or 32, (L, D)    one vector per name; made unit length when read
+==================  =======================  ==================================================
+"""
+
+from __future__ import annotations
+
+import difflib
+import io
+import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from unison3d.errors import FileFormatError, VocabularyError
+from unison3d.models.text.base import TextEncoder, canonical_phrase
+from unison3d.registry import TEXT_ENCODERS
+
+DEFAULT_BANK = Path(__file__).parent / 'banks' / 'minilm_l6.npz'
+_SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True)
+class TextBank:
+    """The content of a bank file.
+
+    Args:
+        names: L canonical phrases.
+        embeddings: float32, (L, D), unit rows.
+        model: name of the encoder that made the vectors.
+        template: the sentence around a name; ``'{}'`` is the bare name.
+    """
+
+    names: tuple[str, ...]
+    embeddings: Tensor
+    model: str
+    template: str = '{}'
+
+    @classmethod
+    def read(cls, path: str | Path) -> TextBank:
+        """Read a bank file.
+
+        Raises:
+            FileFormatError: the file is missing, is no bank, or contradicts itself.
+        """
+        path = Path(path)
+        try:
+            with np.load(path, allow_pickle=False) as archive:
+                fields = {key: archive[key] for key in archive.files}
+        except FileNotFoundError as error:
+            raise FileFormatError(
+                f'{path}: this text bank does not exist. Give the path of an .npz file made by '
+                'tools/make_text_bank.py, or leave it out to use the one that ships.'
+            ) from error
+        except (OSError, ValueError, EOFError, AttributeError, zipfile.BadZipFile) as error:
+            raise FileFormatError(f'{path}: not a text bank ({error}).') from error
+        missing = {'schema_version', 'model', 'names', 'embeddings'} - set(fields)
+        if missing:
+            raise FileFormatError(
+                f'{path}: not a text bank, the fields {sorted(missing)} are missing. '
+                'Make it with tools/make_text_bank.py.'
+            )
+        version = int(fields['schema_version'])
+        if version != _SCHEMA_VERSION:
+            raise FileFormatError(
+                f'{path}: text bank of schema version {version}, expected {_SCHEMA_VERSION}. '
+                'Make it again with tools/make_text_bank.py.'
+            )
+        names = tuple(str(name) for name in fields['names'])
+        embeddings = np.asarray(fields['embeddings'], dtype=np.float32)
+        lengths_fit = embeddings.ndim == 2 and len(embeddings) == len(names)
+        if not lengths_fit or not np.isfinite(embeddings).all():
+            raise FileFormatError(
+                f'{path}: {len(names)} names and embeddings of shape {embeddings.shape}, expected '
+                'one row of finite numbers per name.'
+            )
+        if len(set(names)) != len(names):
+            raise FileFormatError(f'{path}: a name occurs twice, expected unique names.')
+        return cls(
+            names=names,
+            embeddings=F.normalize(torch.from_numpy(embeddings), dim=-1),
+            model=str(fields['model']),
+            template=str(fields.get('template', '{}')),
+        )
+
+    def to_bytes(self) -> bytes:
+        """The file as bytes, float16; the same bank gives the same bytes."""
+        buffer = io.BytesIO()
+        np.savez_compressed(
+            buffer,
+            schema_version=np.int64(_SCHEMA_VERSION),
+            model=np.array(self.model),
+            template=np.array(self.template),
+            names=np.array(self.names, dtype=np.str_),
+            embeddings=self.embeddings.numpy().astype(np.float16),
+        )
+        return buffer.getvalue()
+
+
+@TEXT_ENCODERS.register_module()
+class EmbeddingBankEncoder(TextEncoder):
+    """Answers from a bank and asks another encoder for the rest.
+
+    Args:
+        path: bank file. Defaults to the shipped bank of class names.
+        fallback: encoder for phrases that the bank does not hold, or its config. Its name must be
+            the one in the bank, otherwise the two kinds of vectors could not be compared.
+    """
+
+    def __init__(
+        self, path: str | Path = DEFAULT_BANK, *, fallback: TextEncoder | dict | None = None
+    ) -> None:
+        self._bank = TextBank.read(path)
+        self._rows = {name: row for row, name in enumerate(self._bank.names)}
+        self._fallback = TEXT_ENCODERS.build(fallback) if isinstance(fallback, dict) else fallback
+        if self._fallback is not None and self._fallback.name != self._bank.model:
+            raise VocabularyError(
+                f'{path}: vectors of {self._bank.model!r}, while the fallback encoder is '
+                f'{self._fallback.name!r}. Expected the same model for both.'
+            )
+
+    @property
+    def name(self) -> str:
+        return self._bank.model
+
+    @property
+    def dim(self) -> int:
+        return self._bank.embeddings.shape[1]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The phrases that the bank itself holds."""
+        return self._bank.names
+
+    def __contains__(self, phrase: str) -> bool:
+        return canonical_phrase(phrase) in self._rows
+
+    def _encode(self, phrases: list[str]) -> Tensor:
+        keys = [canonical_phrase(phrase) for phrase in phrases]
+        unknown = [row for row, key in enumerate(keys) if key not in self._rows]
+        if unknown and self._fallback is None:
+            raise self._unknown_name(phrases[unknown[0]])
+        vectors = torch.empty(len(phrases), self.dim)
+        for row, key in enumerate(keys):
+            if key in self._rows:
+                vectors[row] = self._bank.embeddings[self._rows[key]]
+        if unknown:
+            vectors[unknown] = self._fallback.encode([phrases[row] for row in unknown])
+        return vectors
+
+    def _unknown_name(self, phrase: str) -> VocabularyError:
+        close: Sequence[str] = difflib.get_close_matches(canonical_phrase(phrase), self._rows)
+        hint = f' Close names: {", ".join(close)}.' if close else ''
+        return VocabularyError(
+            f'Text bank: {phrase!r} is not among its {len(self._rows)} names.{hint} '
+            'Use a known name, or an encoder for free text: pip install "unison3d[text]"'
+        )

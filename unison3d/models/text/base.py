@@ -1,0 +1,91 @@
+"""The interface of everything that turns phrases into unit vectors."""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from unison3d.errors import PromptError
+
+
+def canonical_phrase(phrase: str) -> str:
+    """Lower case, single spaces, no space at the ends: the key of banks and caches."""
+    return ' '.join(phrase.lower().split())
+
+
+def check_phrases(phrases: Sequence[str]) -> list[str]:
+    """Refuse what has no meaning before any model sees it.
+
+    Args:
+        phrases: L phrases.
+
+    Returns:
+        The phrases as a list, unchanged.
+
+    Raises:
+        PromptError: a single string instead of a list, an item that is not a string, or an empty
+            phrase.
+    """
+    if isinstance(phrases, str):
+        raise PromptError(
+            f'Text: got the single string {phrases!r}, expected a list of phrases. '
+            f'Write [{phrases!r}].'
+        )
+    phrases = list(phrases)
+    for row, phrase in enumerate(phrases):
+        if not isinstance(phrase, str):
+            raise PromptError(
+                f'Text: item {row} of {len(phrases)} is a {type(phrase).__name__}, expected a '
+                'string. Give one phrase or sentence per item.'
+            )
+        if not phrase.strip():
+            raise PromptError(
+                f'Text: sentence {row} of {len(phrases)} is empty, expected at least one word. '
+                'Leave it out, or describe the object, for example "the chair next to the table".'
+            )
+    return phrases
+
+
+class TextEncoder(abc.ABC):
+    """Turns phrases into unit vectors.
+
+        >>> encoder.encode(['chair', 'the lamp on the desk']).shape
+        torch.Size([2, 384])
+
+    Implementations give the same vector for the same phrase, whatever else is in the list.
+    """
+
+    @property
+    @abc.abstractmethod
+    def name(self) -> str:
+        """Identity of the encoder. Vectors of different names must not be compared."""
+
+    @property
+    @abc.abstractmethod
+    def dim(self) -> int:
+        """D, the length of a vector."""
+
+    def encode(self, phrases: Sequence[str]) -> Tensor:
+        """Encode phrases or sentences.
+
+        Args:
+            phrases: L strings, none empty. An empty list is allowed.
+
+        Returns:
+            float32, (L, D), on the CPU, every row of length one.
+
+        Raises:
+            PromptError: a phrase is empty or not a string.
+            MissingDependencyError: the encoder needs a package that is not installed.
+        """
+        phrases = check_phrases(phrases)
+        if not phrases:
+            return torch.zeros(0, self.dim)
+        return self._encode(phrases)
+
+    @abc.abstractmethod
+    def _encode(self, phrases: list[str]) -> Tensor:
+        """Encode at least one checked phrase: float32, (L, D), unit rows."""

@@ -1,0 +1,68 @@
+"""Integer coordinates as sortable 64-bit keys."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from unison3d.errors import SceneError
+
+# 9 bits of batch, 18 bits per axis: 512 scenes of 262 144 voxels along each axis (5 km at 2 cm).
+AXIS_BITS = 18
+AXIS_OFFSET = 1 << (AXIS_BITS - 1)
+MAX_BATCH = 1 << 9
+
+
+def pack_coordinates(coordinates: Tensor) -> Tensor:
+    """Pack ``[batch, x, y, z]`` rows so that sorted keys are sorted coordinates.
+
+    One step along z, y and x adds 1, ``2**18`` and ``2**36``, so the key of a neighbour is the
+    key of the voxel plus a constant.
+
+    Args:
+        coordinates: int, (V, 4). Axes in ``[-131072, 131072)``, batch in ``[0, 512)``.
+
+    Returns:
+        int64, (V,).
+    """
+    batch, x, y, z = coordinates.to(torch.int64).unbind(1)
+    return (
+        (((batch << AXIS_BITS) + (x + AXIS_OFFSET)) << (2 * AXIS_BITS))
+        + ((y + AXIS_OFFSET) << AXIS_BITS)
+        + (z + AXIS_OFFSET)
+    )
+
+
+def unpack_coordinates(keys: Tensor) -> Tensor:
+    """Inverse of :func:`pack_coordinates`; returns int32, (V, 4)."""
+    mask = (1 << AXIS_BITS) - 1
+    z = (keys & mask) - AXIS_OFFSET
+    y = ((keys >> AXIS_BITS) & mask) - AXIS_OFFSET
+    x = ((keys >> (2 * AXIS_BITS)) & mask) - AXIS_OFFSET
+    batch = keys >> (3 * AXIS_BITS)
+    return torch.stack([batch, x, y, z], dim=1).to(torch.int32)
+
+
+def check_coordinate_range(coordinates: Tensor) -> None:
+    """Refuse coordinates that do not fit a key, one voxel of margin included.
+
+    Raises:
+        SceneError: the scene is too large for its voxel size, or the batch too large.
+    """
+    if coordinates.numel() == 0:
+        return
+    axes = coordinates[:, 1:]
+    low, high = int(axes.min()), int(axes.max())
+    if low <= -AXIS_OFFSET or high >= AXIS_OFFSET - 1:
+        raise SceneError(
+            f'voxel indices run from {low} to {high}, at most ±{AXIS_OFFSET - 1} can be handled. '
+            'The scene is very large for this voxel size: check the unit (metres expected) '
+            'or cut it into tiles.'
+        )
+    if int(coordinates[:, 0].max()) >= MAX_BATCH:
+        raise SceneError(f'more than {MAX_BATCH} scenes in one batch; use a smaller batch')
+
+
+def key_offset(dx: int, dy: int, dz: int) -> int:
+    """What one step adds to a key."""
+    return (dx << (2 * AXIS_BITS)) + (dy << AXIS_BITS) + dz

@@ -1,0 +1,18 @@
+"""Containers that hold their own invariants: scenes, prompts, masks, samples."""
+
+from unison3d.structures.instance_masks import InstanceMasks
+from unison3d.structures.label_space import LABEL_SPACES, SCANNET20, LabelSpace
+from unison3d.structures.point_scene import PointScene
+from unison3d.structures.prompts import Click, Prompts
+from unison3d.structures.scene_sample import SceneSample
+
+__all__ = [
+    'LABEL_SPACES',
+    'SCANNET20',
+    'Click',
+    'InstanceMasks',
+    'LabelSpace',
+    'PointScene',
+    'Prompts',
+    'SceneSample',
+]

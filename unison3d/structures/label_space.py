@@ -1,0 +1,204 @@
+"""Label spaces: the names, colours and raw ids behind a semantic id.
+
+    >>> from unison3d.structures.label_space import SCANNET20
+    >>> SCANNET20.index('chair'), SCANNET20.classes[4], SCANNET20.ignore_index
+    (4, 'chair', 20)
+    >>> SCANNET20.from_raw([1, 39, 0])
+    array([ 0, 19, 20])
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from unison3d.errors import VocabularyError
+
+__all__ = ['LABEL_SPACES', 'SCANNET20', 'LabelSpace', 'get_label_space']
+
+
+@dataclass(frozen=True, eq=False)
+class LabelSpace:
+    """A closed set of classes.
+
+    Semantic ids are ``0 .. K-1`` in the order of ``classes``; ``ignore_index`` (= K) marks points
+    without a class. Stuff comes first, so that the label of a thing is its semantic id minus the
+    number of stuff classes.
+
+    Args:
+        name: short name, the key in :data:`LABEL_SPACES`.
+        classes: K class names, lower case.
+        stuff: semantic ids of the classes without instances (walls and floors).
+        palette: uint8, (K, 3). Red, green, blue per class.
+        raw_ids: K ids that the dataset's own files use for these classes.
+        aliases: other spellings that :meth:`index` accepts.
+    """
+
+    name: str
+    classes: tuple[str, ...]
+    stuff: tuple[int, ...]
+    palette: np.ndarray
+    raw_ids: tuple[int, ...]
+    aliases: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        palette = np.array(self.palette, dtype=np.uint8)
+        if palette.shape != (len(self.classes), 3) or len(self.raw_ids) != len(self.classes):
+            raise VocabularyError(
+                f'Label space {self.name}: {len(self.classes)} classes, a palette of shape '
+                f'{palette.shape} and {len(self.raw_ids)} raw ids. '
+                'Give one colour (red, green, blue) and one raw id per class.'
+            )
+        if tuple(self.stuff) != tuple(range(len(self.stuff))):
+            raise VocabularyError(
+                f'Label space {self.name}: stuff ids are {self.stuff}, expected '
+                f'{tuple(range(len(self.stuff)))}. List the stuff classes first.'
+            )
+        palette.setflags(write=False)
+        object.__setattr__(self, 'palette', palette)
+
+    def __len__(self) -> int:
+        return len(self.classes)
+
+    @property
+    def num_classes(self) -> int:
+        """K, the number of classes; the ignore index is not counted."""
+        return len(self.classes)
+
+    @property
+    def ignore_index(self) -> int:
+        """The semantic id of points without a class."""
+        return len(self.classes)
+
+    @property
+    def things(self) -> tuple[int, ...]:
+        """Semantic ids of the classes that have instances."""
+        return tuple(range(len(self.stuff), len(self.classes)))
+
+    @property
+    def thing_names(self) -> tuple[str, ...]:
+        """Names of the classes that have instances."""
+        return self.classes[len(self.stuff) :]
+
+    def thing_label(self, semantic: ArrayLike) -> np.ndarray | int:
+        """Instance label (0 .. things-1) of a semantic id; negative for stuff."""
+        if np.ndim(semantic) == 0:
+            return int(semantic) - len(self.stuff)  # type: ignore[arg-type]
+        return np.asarray(semantic) - len(self.stuff)
+
+    def name_of(self, semantic: int) -> str:
+        """Class name of a semantic id; ``'unlabeled'`` for the ignore index."""
+        return self.classes[semantic] if 0 <= semantic < len(self.classes) else 'unlabeled'
+
+    def index(self, name: str) -> int:
+        """Semantic id of a class name.
+
+        Raises:
+            VocabularyError: no class has this name; close matches are listed.
+        """
+        wanted = ' '.join(name.lower().replace('_', ' ').split())
+        wanted = self.aliases.get(wanted, wanted)
+        if wanted in self.classes:
+            return self.classes.index(wanted)
+        near = difflib.get_close_matches(wanted, self.classes, n=3, cutoff=0.5)
+        hint = f'Did you mean {" or ".join(near)}?' if near else f'Known: {", ".join(self.classes)}.'
+        raise VocabularyError(f'Label space {self.name} has no class "{name}". {hint}')
+
+    def guess(self, name: str) -> int:
+        """Semantic id of a free annotation label such as ``'office chair'``.
+
+        The name itself, its singular, or its last word must be a class; everything else gets the
+        ignore index. For data that comes without a table of its labels.
+        """
+        words = name.lower().replace('_', ' ').split()
+        tails = [' '.join(words), *words[-1:]]
+        for tail in [*tails, *(t.removesuffix('s') for t in tails)]:
+            tail = self.aliases.get(tail, tail)
+            if tail in self.classes:
+                return self.classes.index(tail)
+        return self.ignore_index
+
+    def from_raw(self, raw_ids: ArrayLike) -> np.ndarray:
+        """Semantic ids of the dataset's own ids; unknown ids become the ignore index.
+
+        Args:
+            raw_ids: integers of any shape.
+
+        Returns:
+            int64 of the same shape, 0 .. K.
+        """
+        raw = np.asarray(raw_ids).astype(np.int64)
+        # A sorted search rather than a look-up table: a stray huge id must not allocate memory.
+        order = np.argsort(self.raw_ids)
+        known = np.asarray(self.raw_ids, dtype=np.int64)[order]
+        place = np.minimum(np.searchsorted(known, raw), len(known) - 1)
+        return np.where(known[place] == raw, order[place], self.ignore_index)
+
+    def to_raw(self, semantic: ArrayLike, ignore: int = 0) -> np.ndarray:
+        """The dataset's own ids of semantic ids; everything outside 0 .. K-1 becomes ``ignore``."""
+        ids = np.asarray(semantic).astype(np.int64)
+        inside = (ids >= 0) & (ids < len(self.classes))
+        raw = np.asarray(self.raw_ids, dtype=np.int64)
+        return np.where(inside, raw[np.where(inside, ids, 0)], ignore)
+
+    def colors(self, semantic: ArrayLike, ignore: Iterable[int] = (128, 128, 128)) -> np.ndarray:
+        """uint8 colours, shape of ``semantic`` plus (3,), of semantic ids."""
+        ids = np.asarray(semantic).astype(np.int64)
+        table = np.concatenate([self.palette, np.array([list(ignore)], dtype=np.uint8)])
+        inside = (ids >= 0) & (ids < len(self.classes))
+        return table[np.where(inside, ids, len(self.classes))]
+
+
+#: The 20 classes of the ScanNet benchmark; raw ids are NYU40 ids.
+SCANNET20 = LabelSpace(
+    name='scannet20',
+    classes=(
+        'wall', 'floor', 'cabinet', 'bed', 'chair', 'sofa', 'table', 'door', 'window', 'bookshelf',
+        'picture', 'counter', 'desk', 'curtain', 'refrigerator', 'shower curtain', 'toilet', 'sink',
+        'bathtub', 'otherfurniture',
+    ),
+    stuff=(0, 1),
+    palette=np.array(
+        [
+            (174, 199, 232), (152, 223, 138), (31, 119, 180), (255, 187, 120), (188, 189, 34),
+            (140, 86, 75), (255, 152, 150), (214, 39, 40), (197, 176, 213), (148, 103, 189),
+            (196, 156, 148), (23, 190, 207), (247, 182, 210), (219, 219, 141), (255, 127, 14),
+            (158, 218, 229), (44, 160, 44), (112, 128, 144), (227, 119, 194), (82, 84, 163),
+        ],
+        dtype=np.uint8,
+    ),
+    raw_ids=(1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 14, 16, 24, 28, 33, 34, 36, 39),
+    aliases={
+        # The benchmark's own tables carry this misspelling.
+        'showercurtrain': 'shower curtain',
+        'showercurtain': 'shower curtain',
+        'other furniture': 'otherfurniture',
+        'refridgerator': 'refrigerator',
+        'fridge': 'refrigerator',
+        'doorframe': 'door',
+        'bookshelves': 'bookshelf',
+        'couch': 'sofa',
+        'bookcase': 'bookshelf',
+    },
+)  # fmt: skip
+
+LABEL_SPACES: dict[str, LabelSpace] = {SCANNET20.name: SCANNET20}
+
+
+def get_label_space(name: str | LabelSpace) -> LabelSpace:
+    """The label space of this name, or the one handed in.
+
+    Raises:
+        VocabularyError: the name is not known.
+    """
+    if isinstance(name, LabelSpace):
+        return name
+    if name not in LABEL_SPACES:
+        raise VocabularyError(
+            f'There is no label space "{name}". Known: {", ".join(sorted(LABEL_SPACES))}.'
+        )
+    return LABEL_SPACES[name]

@@ -1,0 +1,51 @@
+"""What rides through datasets, models and evaluators beside the points of one scene."""
+
+from __future__ import annotations
+
+import torch
+from mmengine.structures import BaseDataElement
+
+from unison3d.structures.instance_masks import InstanceMasks
+from unison3d.structures.prompts import Prompts
+
+
+class SceneSample(BaseDataElement):
+    """Ground truth, prompts and predictions of one scene.
+
+    Every field is optional: a scan without labels has no ``gt_*``, prediction adds ``pred_*``.
+
+    Ground truth of points:
+        gt_semantic: int64, (N,). Class of the label space; its ``ignore_index`` where unknown.
+        gt_instances: int64, (N,). Instance ``0..M-1``, -1 for none.
+        gt_instance_semantic: int64, (M,). Class of each instance (may be ``ignore_index``).
+        gt_names: M open-vocabulary names.
+
+    Ground truth of superpoints:
+        sp_masks: bool, (M, S). Instance owns more than half of the superpoint's points.
+        sp_semantic: int64, (S,). Majority class, ``ignore_index`` without majority.
+        sp_ignore: bool, (S,). True where nothing is known, so nothing may be learned.
+
+    Prompts:
+        prompts: :class:`~unison3d.structures.Prompts`.
+
+    Predictions:
+        pred_semantic: int64, (N,).
+        pred_instances: InstanceMasks, labels are thing classes (semantic class minus the number
+            of stuff classes).
+        pred_panoptic_semantic, pred_panoptic_instance: int64, (N,).
+        pred_clicks: InstanceMasks with one row per clicked object.
+        pred_texts: InstanceMasks with one row per sentence.
+        pred_open: InstanceMasks, labels index ``vocabulary``.
+        pred_open_semantic: int64, (N,). Index into ``vocabulary``, -1 where nothing fits.
+        vocabulary: names used for the two fields above.
+    """
+
+    def to(self, device: str | torch.device, **kwargs) -> SceneSample:
+        """Move tensors, masks and prompts (mmengine alone would leave the last two behind)."""
+        moved = self.new()
+        for name, value in self.items():
+            if isinstance(value, torch.Tensor):
+                moved.set_data({name: value.to(device, **kwargs)})
+            elif isinstance(value, (InstanceMasks, Prompts)):
+                moved.set_data({name: value.to(device)})
+        return moved
