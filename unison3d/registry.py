@@ -43,8 +43,9 @@ TASK_UTILS = Registry('task util', parent=MMENGINE_TASK_UTILS, scope=SCOPE, loca
 TEXT_ENCODERS = Registry('text encoder', scope=SCOPE, locations=['unison3d.models.text'])
 
 DATASETS = Registry('dataset', parent=MMENGINE_DATASETS, scope=SCOPE, locations=_DATASETS_AT)
+# A sampler that resumes belongs to the engine.
 DATA_SAMPLERS = Registry(
-    'data sampler', parent=MMENGINE_DATA_SAMPLERS, scope=SCOPE, locations=_DATASETS_AT
+    'data sampler', parent=MMENGINE_DATA_SAMPLERS, scope=SCOPE, locations=_ENGINE_AT
 )
 TRANSFORMS = Registry('transform', parent=MMENGINE_TRANSFORMS, scope=SCOPE, locations=_DATASETS_AT)
 FUNCTIONS = Registry('function', parent=MMENGINE_FUNCTIONS, scope=SCOPE, locations=_DATASETS_AT)

@@ -13,7 +13,8 @@ from unison3d.io.raw_scene import RawScene
 
 __all__ = ['read_bin']
 
-_NAMES = ('intensity', 'ring')
+#: Meaning of the columns after x, y, z in tables without colours.
+_NAMES = {3: 'intensity', 4: 'ring'}
 
 
 def read_bin(path: str | os.PathLike[str], *, num_features: int = 6) -> RawScene:
@@ -51,8 +52,8 @@ def read_bin(path: str | os.PathLike[str], *, num_features: int = 6) -> RawScene
             )
         colors = colors / np.float32(255.0)
     first = 6 if num_features >= 6 else 3
-    names = [*_NAMES, *(f'column_{i}' for i in range(5, num_features))] if first == 3 else [
-        f'column_{i}' for i in range(6, num_features)
-    ]
-    extra = {names[i - first]: table[:, i] for i in range(first, num_features)}
+    extra = {
+        _NAMES.get(i, f'column_{i}') if first == 3 else f'column_{i}': table[:, i]
+        for i in range(first, num_features)
+    }
     return RawScene(table[:, :3], colors, extra=extra)

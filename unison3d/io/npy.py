@@ -26,6 +26,11 @@ _MAX_HEADER = 1 << 16
 #: Deflate cannot do better than this, so a larger claim is a lie.
 _MAX_RATIO = 1100
 
+#: What evaluating a damaged header can end in; literals only, so nothing else can happen.
+_HEADER_ERRORS = (
+    *(ValueError, SyntaxError, KeyError, TypeError, IndexError, MemoryError, RecursionError),
+)
+
 _POINTS = ('points', 'xyz', 'coord', 'coords', 'coordinates', 'vertices', 'positions', 'pos',
            'means3d')  # fmt: skip
 _COLORS = ('colors', 'color', 'rgb', 'colours', 'colour')
@@ -190,17 +195,16 @@ def _read_array(file: IO[bytes], size: int, where: str) -> np.ndarray:
     return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder('='))
 
 
-def _read_array_header(
-    file: IO[bytes], where: str
-) -> tuple[np.dtype, bool, tuple[int, ...], int]:
+def _read_array_header(file: IO[bytes], where: str) -> tuple[np.dtype, bool, tuple[int, ...], int]:
     magic = file.read(8)
     if magic[:6] != b'\x93NUMPY' or len(magic) < 8:
         raise FileFormatError(f'{where}: begins with {magic[:6]!r}, not a NumPy array.')
-    wide = magic[6] >= 2
-    length_bytes = file.read(4 if wide else 2)
-    length = struct.unpack('<I' if wide else '<H', length_bytes)[0] if len(
-        length_bytes
-    ) == (4 if wide else 2) else _MAX_HEADER + 1
+    code = '<I' if magic[6] >= 2 else '<H'
+    length_bytes = file.read(struct.calcsize(code))
+    # A header without its length is as unreadable as one that is far too long.
+    length = _MAX_HEADER + 1
+    if len(length_bytes) == struct.calcsize(code):
+        (length,) = struct.unpack(code, length_bytes)
     text = file.read(length) if length <= _MAX_HEADER else b''
     try:
         header = ast.literal_eval(text.decode('utf-8' if magic[6] >= 3 else 'latin1').strip())
@@ -208,8 +212,7 @@ def _read_array_header(
         fortran, shape = bool(header['fortran_order']), tuple(header['shape'])
         if not all(type(n) is int and n >= 0 for n in shape):
             raise ValueError(f'shape {shape}')
-    except (ValueError, SyntaxError, KeyError, TypeError, IndexError, MemoryError,
-            RecursionError) as error:
+    except _HEADER_ERRORS as error:
         raise FileFormatError(
             f'{where}: its NumPy header is not understood ({error}). It is damaged.'
         ) from error

@@ -79,9 +79,7 @@ def _too_short(path: Path, header: PlyHeader, size: int, promised: int) -> FileF
 # ---------------------------------------------------------------------------- binary
 
 
-def _read_binary(
-    data: bytes, place: int, element: PlyElement, path: Path
-) -> tuple[Columns, int]:
+def _read_binary(data: bytes, place: int, element: PlyElement, path: Path) -> tuple[Columns, int]:
     if not element.has_list:
         dtype = np.dtype([(p.name, p.dtype) for p in element.properties])
         rows, place = _rows(data, place, dtype, element, path)
@@ -196,9 +194,7 @@ def _read_mixed_rows(
     return columns, place
 
 
-def _gather(
-    raw: np.ndarray, starts: np.ndarray, counts: np.ndarray, dtype: np.dtype
-) -> np.ndarray:
+def _gather(raw: np.ndarray, starts: np.ndarray, counts: np.ndarray, dtype: np.dtype) -> np.ndarray:
     """Values of all lists one after another, from their places in the bytes."""
     total = int(counts.sum())
     inside = np.arange(total) - np.repeat(np.cumsum(counts) - counts, counts)

@@ -80,16 +80,21 @@ def _member(content: Any, key: str, path: Path) -> list:
     return value
 
 
-def _segments(path: Path, count: int) -> np.ndarray:
-    values = _member(read_json(path), 'segIndices', path)
+def _whole_numbers(content: Any, key: str, path: Path) -> np.ndarray:
     try:
-        segments = np.array(values, dtype=np.int64)
+        return np.array(_member(content, key, path), dtype=np.int64)
     except (TypeError, ValueError, OverflowError) as error:
-        raise FileFormatError(f'{path}: segIndices holds {error}; expected whole numbers.') from error
+        raise FileFormatError(
+            f'{path}: "{key}" does not hold whole numbers ({error}). The file is damaged.'
+        ) from error
+
+
+def _segments(path: Path, count: int) -> np.ndarray:
+    segments = _whole_numbers(read_json(path), 'segIndices', path)
     if segments.shape != (count,):
         raise FileFormatError(
-            f'{path}: {len(values):,} segment ids for {count:,} vertices. Take both files from the '
-            'same release of the scan.'
+            f'{path}: {len(segments):,} segment ids for {count:,} vertices. Take both files from '
+            'the same release of the scan.'
         )
     return segments
 
@@ -101,10 +106,8 @@ def _add_instances(scene: RawScene, segments: np.ndarray, path: Path) -> None:
     owner = np.full(len(ids), -1, dtype=np.int64)
     names: list[str] = []
     for number, group in enumerate(groups):
-        members = _member(group, 'segments', path)
+        owner[np.isin(ids, _whole_numbers(group, 'segments', path))] = number
         names.append(str(group.get('label', 'object')))
-        if members:
-            owner[np.isin(ids, np.array(members, dtype=np.int64))] = number
     scene.instance_ids = owner[place.reshape(-1)]
     scene.instance_names = tuple(names)
 

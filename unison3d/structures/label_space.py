@@ -1,10 +1,10 @@
 """Label spaces: the names, colours and raw ids behind a semantic id.
 
-    >>> from unison3d.structures.label_space import SCANNET20
-    >>> SCANNET20.index('chair'), SCANNET20.classes[4], SCANNET20.ignore_index
-    (4, 'chair', 20)
-    >>> SCANNET20.from_raw([1, 39, 0])
-    array([ 0, 19, 20])
+>>> from unison3d.structures.label_space import SCANNET20
+>>> SCANNET20.index('chair'), SCANNET20.classes[4], SCANNET20.ignore_index
+(4, 'chair', 20)
+>>> SCANNET20.from_raw([1, 39, 0])
+array([ 0, 19, 20])
 """
 
 from __future__ import annotations
@@ -105,7 +105,8 @@ class LabelSpace:
         if wanted in self.classes:
             return self.classes.index(wanted)
         near = difflib.get_close_matches(wanted, self.classes, n=3, cutoff=0.5)
-        hint = f'Did you mean {" or ".join(near)}?' if near else f'Known: {", ".join(self.classes)}.'
+        known = f'Known: {", ".join(self.classes)}.'
+        hint = f'Did you mean {" or ".join(near)}?' if near else known
         raise VocabularyError(f'Label space {self.name} has no class "{name}". {hint}')
 
     def guess(self, name: str) -> int:

@@ -23,10 +23,12 @@ from unison3d.errors import SceneError
 from unison3d.io import colors_to_float, read_scene, write_npz_scene, write_ply
 from unison3d.io.raw_scene import RawScene
 from unison3d.structures._scene_checks import (
+    bad_points_message,
     check_bad_policy,
     clean_normals,
     dense_ids,
     find_origin,
+    follow_faces,
     kept_faces,
     optional_ids,
     point_matrix,
@@ -96,7 +98,7 @@ class PointScene:
         count = len(self.points)
         bad = ~np.isfinite(self.points).all(axis=1)
         if bad.any():
-            raise SceneError(_bad_points_message(where, bad, count))
+            raise SceneError(bad_points_message(where, bad, count))
         self.origin = np.asarray(self.origin, dtype=np.float64).reshape(3)
         if self.colors is not None:
             self.colors = np.ascontiguousarray(self.colors, dtype=np.float32)
@@ -212,7 +214,7 @@ class PointScene:
 
         bad = unusable_rows(world, fields['colors'])
         if bad.any() and on_bad == 'raise':
-            raise SceneError(_bad_points_message(where, bad, count))
+            raise SceneError(bad_points_message(where, bad, count))
         triangles = None
         if faces is not None:
             triangles, bad_faces = kept_faces(faces, count, where)
@@ -226,7 +228,7 @@ class PointScene:
             keep = np.flatnonzero(~bad)
             world = world[keep]
             fields = {key: None if v is None else v[keep] for key, v in fields.items()}
-            triangles = None if triangles is None else _follow_faces(triangles, keep, count)
+            triangles = None if triangles is None else follow_faces(triangles, keep, count)
 
         origin = find_origin(world, given.dtype, scale, where)
         warn_about_units(world, where)
@@ -361,7 +363,7 @@ class PointScene:
             if (value := getattr(self, field)) is not None:
                 changes[field] = value[index]
         if self.faces is not None:
-            changes['faces'] = _follow_faces(self.faces, index, count)
+            changes['faces'] = follow_faces(self.faces, index, count)
         return self.replace(**changes)
 
     def save(self, path: str | os.PathLike[str]) -> Path:
@@ -386,25 +388,8 @@ class PointScene:
         )
 
 
-def _bad_points_message(where: str, bad: np.ndarray, count: int) -> str:
-    return (
-        f'{where}: {int(bad.sum())} of {count} points are not finite or absurdly far away '
-        f'(first at row {int(bad.argmax())}). Pass on_bad="drop" to leave them out, '
-        'or repair the file.'
-    )
-
-
 def _semantic_from_names(names: tuple[str, ...], instance_ids: np.ndarray) -> np.ndarray:
     """int64, (N,), SCANNET20 ids; points without an instance or without a known name: 20."""
     table = np.array([*(SCANNET20.guess(n) for n in names), SCANNET20.ignore_index])
     inside = (instance_ids >= 0) & (instance_ids < len(names))
     return table[np.where(inside, instance_ids, len(names))]
-
-
-def _follow_faces(faces: np.ndarray, index: np.ndarray, count: int) -> np.ndarray:
-    """int32, (F', 3): triangles whose corners are all in ``index``, renumbered to places in it."""
-    place = np.full(count, -1, dtype=np.int32)
-    # Written backwards: of a point that was asked for twice, the first copy keeps the faces.
-    place[index[::-1]] = np.arange(len(index) - 1, -1, -1, dtype=np.int32)
-    moved = place[faces]
-    return moved[(moved >= 0).all(axis=1)]

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 def _split_heads(x: Tensor, num_heads: int) -> Tensor:
     """(R, D) to (heads, R, D / heads)."""
-    return x.view(len(x), num_heads, -1).transpose(0, 1)
+    return x.view(len(x), num_heads, x.shape[1] // num_heads).transpose(0, 1)
 
 
 class AttentionLayer(nn.Module):

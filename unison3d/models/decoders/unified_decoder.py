@@ -177,7 +177,7 @@ class UnifiedDecoder(nn.Module):
             nn.ModuleDict(
                 {
                     name: FourierPositionEncoding(d_model)
-                    for name in ('keys', 'queries', 'mask_features')
+                    for name in ('key', 'query', 'mask')
                 }
             )
             if position_encoding
@@ -199,8 +199,8 @@ class UnifiedDecoder(nn.Module):
         keys = self.input_proj(superpoint_features)
         mask_features = self.x_mask(superpoint_features)
         if self.position_encoding is not None:
-            keys = keys + self.position_encoding['keys'](positions)
-            mask_features = mask_features + self.position_encoding['mask_features'](positions)
+            keys = keys + self.position_encoding['key'](positions)
+            mask_features = mask_features + self.position_encoding['mask'](positions)
         return SceneMemory(mask_features, [c.project(keys) for c in self.cross_attn_layers])
 
     def forward(
@@ -223,7 +223,7 @@ class UnifiedDecoder(nn.Module):
         queries = self.query_proj(torch.cat([block.features for block in blocks]))
         if self.position_encoding is not None:
             positions = torch.cat([block.positions for block in blocks])
-            queries = queries + self.position_encoding['queries'](positions)
+            queries = queries + self.position_encoding['query'](positions)
         output = self._predict(queries, memory, with_classes=all_layers, last=False)
         outputs = [output] if all_layers else []
         for index in range(self.num_layers):

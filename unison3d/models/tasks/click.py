@@ -97,10 +97,9 @@ class ClickTask(Task):
     def predict(self, output: TaskOutput, features: SceneFeatures, sample: SceneSample) -> None:
         """Write ``pred_clicks``, one row per object."""
         prompts = sample.prompts
-        membership = torch.nn.functional.one_hot(
-            prompts.click_objects, prompts.num_objects
-        ).t()
-        positive = membership * prompts.click_positive
+        objects = torch.arange(prompts.num_objects, device=features.device)
+        membership = objects[:, None] == prompts.click_objects[None]
+        positive = membership & prompts.click_positive
         voting = torch.where(positive.any(dim=1, keepdim=True), positive, membership)
         share = voting / voting.sum(dim=1, keepdim=True).clamp(min=1)
         share = share.to(output.final.mask_logits.dtype)

@@ -39,7 +39,7 @@ def prompt_loss(
     for index in range(num_layers):
         scenes, errors = [], []
         for output, target, rows, columns in zip(outputs, targets, known, learnable, strict=True):
-            if not bool(rows.any()):
+            if not bool(rows.any()) or not bool(columns.any()):
                 continue
             layer = output.layers[index]
             logits, masks = layer.mask_logits[rows][:, columns], target[rows][:, columns]

@@ -1,0 +1,31 @@
+"""The weights that ship: the small unified model on procedural rooms, six tasks at once.
+
+    unison3d train configs/unified/unified-s_synth-rooms.py
+    unison3d test configs/unified/unified-s_synth-rooms.py work_dirs/.../unified-s.safetensors
+"""
+
+_base_ = [
+    '../_base_/models/unified-s.py',
+    '../_base_/datasets/synth-rooms.py',
+    '../_base_/schedules/adamw-cosine.py',
+    '../_base_/default_runtime.py',
+]
+
+model = dict(
+    tasks=dict(
+        open_vocabulary=dict(
+            vocabulary={{_base_.vocabulary}},
+            test_vocabulary={{_base_.test_vocabulary}},
+        )
+    )
+)
+
+test_evaluator = [
+    dict(type='SemanticMetric'),
+    dict(type='InstanceMetric'),
+    dict(type='PanopticMetric'),
+    dict(type='InteractiveMetric'),
+    dict(type='ReferringMetric'),
+    dict(type='OpenVocabularyMetric', unseen={{_base_.withheld}}),
+]
+val_evaluator = test_evaluator

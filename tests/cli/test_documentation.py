@@ -1,0 +1,93 @@
+"""What the README and the docs show is what the program does."""
+
+from __future__ import annotations
+
+import ast
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from unison3d.cli.main import parse_arguments
+
+REPO_ROOT = Path(__file__).resolve().parents[2]
+PAGES = [
+    *(REPO_ROOT / name for name in ('README.md', 'CONTRIBUTING.md', 'CHANGELOG.md')),
+    *sorted((REPO_ROOT / 'docs').rglob('*.md')),
+]
+FENCE = re.compile(r'^```(\w*)\n(.*?)^```', re.MULTILINE | re.DOTALL)
+LINK = re.compile(r'\]\((?!https?:|#|mailto:)([^)#\s]+)')
+
+
+def blocks(path: Path, language: str) -> list[str]:
+    return [body for kind, body in FENCE.findall(path.read_text('utf-8')) if kind == language]
+
+
+def commands() -> list:
+    lines = [
+        (page.name, line.strip().removeprefix('$ '))
+        for page in PAGES
+        for body in blocks(page, 'bash')
+        for line in body.replace('\\\n', ' ').splitlines()
+    ]
+    shown = dict.fromkeys((page, line) for page, line in lines if line.startswith('unison3d '))
+    return [pytest.param(line, id=f'{page}: {line}') for page, line in shown]
+
+
+def arguments(line: str) -> list[str]:
+    return shlex.split(line, comments=True)[1:]
+
+
+@pytest.mark.parametrize('line', commands())
+def test_every_command_parses(line):
+    assert parse_arguments(arguments(line)).verb in line
+
+
+@pytest.mark.parametrize('line', commands())
+def test_every_config_exists(line):
+    args = parse_arguments(arguments(line))
+    if args.verb in ('train', 'test'):
+        assert (REPO_ROOT / args.config).is_file()
+
+
+def test_commands_that_take_a_moment_run(unison3d):
+    cheap = {param.values[0] for param in commands() if 'doctor' in param.values[0]}
+    assert cheap
+    for line in cheap:
+        assert unison3d(*arguments(line)).returncode in (0, 4)
+
+
+@pytest.mark.parametrize('page', PAGES, ids=lambda page: page.name)
+def test_python_on_the_page_is_python(page):
+    for body in blocks(page, 'python'):
+        ast.parse(body)
+
+
+@pytest.mark.parametrize('page', PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page):
+    for target in LINK.findall(page.read_text('utf-8')):
+        assert (page.parent / target).exists(), f'{page.name} links to {target}'
+
+
+def test_every_exit_status_is_documented():
+    from unison3d import errors
+
+    page = (REPO_ROOT / 'docs' / 'command_line.md').read_text('utf-8')
+    for name in errors.__all__:
+        status = getattr(getattr(errors, name), 'exit_code', 0)
+        assert f'| {status} |' in page, name
+
+
+def test_make_targets_on_the_pages_exist():
+    makefile = (REPO_ROOT / 'Makefile').read_text('utf-8')
+    for page in PAGES:
+        for body in blocks(page, 'bash'):
+            for target in re.findall(r'^make (\w+)', body, re.MULTILINE):
+                assert re.search(rf'^{target}:', makefile, re.MULTILINE), target
+
+
+def test_the_ci_script_runs_the_documented_test_command():
+    script = (REPO_ROOT / '.ci' / 'run').read_text('utf-8')
+    assert 'make test' in script
+    assert 'set -euo pipefail' in script

@@ -1,0 +1,185 @@
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from unison3d.cli.infer import ClickArgument, attach_clicks, choose_tasks, make_clicks
+from unison3d.cli.main import main, parse_arguments
+from unison3d.errors import ConfigError
+from unison3d.structures import Click
+
+
+def parse(*words: str):
+    return parse_arguments(['infer', 'scan.ply', '--out', 'out', *words])
+
+
+def test_clicks_with_signs_and_negative_coordinates():
+    args = parse('--click', '1,2,3', '-1.5,0,2e-1', '-0:1,2,3', '--click', '+1:-1,-2,-3')
+    assert make_clicks(args.click) == [
+        Click((1.0, 2.0, 3.0), positive=True, object=0),
+        Click((-1.5, 0.0, 0.2), positive=True, object=1),
+        Click((1.0, 2.0, 3.0), positive=False, object=0),
+        Click((-1.0, -2.0, -3.0), positive=True, object=1),
+    ]
+
+
+def test_clicks_leave_other_words_alone():
+    words = ['infer', '-5.ply', '--click', '-1,2,3', '--task', 'interactive', '1,2,3']
+    assert attach_clicks(words) == [
+        *['infer', '-5.ply', '--click=-1,2,3', '--task', 'interactive', '1,2,3']
+    ]
+    assert attach_clicks(['--click']) == ['--click']
+
+
+@pytest.mark.parametrize('text', ['1,2', '1,2,3,4', 'a,b,c', '1 2 3', '0:1,2,3', '1,2,nan', ''])
+def test_what_is_no_click_is_wrong_usage(text, capsys):
+    with pytest.raises(SystemExit) as caught:
+        parse('--click', text)
+    assert caught.value.code == 2
+    assert 'is not a click' in capsys.readouterr().err
+
+
+def test_a_click_on_an_object_that_was_not_started():
+    with pytest.raises(ConfigError, match='object 1 does not exist'):
+        make_clicks([ClickArgument((0, 0, 0), True, None), ClickArgument((0, 0, 0), False, 1)])
+
+
+def test_tasks_follow_the_prompts():
+    closed = ['panoptic', 'semantic', 'instance']
+    assert choose_tasks(parse()) == closed
+    assert choose_tasks(parse('--text', 'the chair')) == [*closed, 'referring']
+    everything = parse('--click', '1,2,3', '--text', 'a', 'b', '--vocabulary', 'chair,lamp')
+    assert choose_tasks(everything) == [*closed, 'interactive', 'referring', 'open_vocabulary']
+    assert choose_tasks(parse('--task', 'semantic', 'semantic')) == ['semantic']
+    assert choose_tasks(parse('--task', 'open_vocabulary')) == ['open_vocabulary']
+
+
+@pytest.mark.parametrize(
+    ('words', 'message'),
+    [
+        (['--task', 'interactive'], 'add --click'),
+        (['--task', 'referring'], 'add --text'),
+        (['--task', 'panoptic', '--text', 'the chair'], 'does not list referring'),
+        (['--task', 'panoptic', '--click', '1,2,3'], 'does not list interactive'),
+        (['--task', 'panoptic', '--vocabulary', 'a'], 'does not list open_vocabulary'),
+    ],
+)
+def test_tasks_and_prompts_that_do_not_fit(words, message):
+    with pytest.raises(ConfigError, match=message):
+        choose_tasks(parse(*words))
+
+
+def test_a_user_segments_a_scan(unison3d, scan, weights, tmp_path):
+    done = unison3d(
+        *['infer', scan, '--out', 'out', '--weights', weights, '--click', '1.3,1.3,0.6'],
+        *['--vocabulary', 'chair,table'],
+        cwd=tmp_path,
+    )
+    assert done.returncode == 0, done.stderr
+    assert '9,000 points' in done.stdout
+    assert 'Written:' in done.stdout
+    files = {path.name for path in (tmp_path / 'out').iterdir()}
+    assert {'result.json', 'result.npz', 'panoptic.ply'} <= files
+    assert not [name for name in files if 'tmp' in name]
+
+
+def test_a_picture_of_everything(scan, weights, tmp_path, capsys):
+    from PIL import Image
+
+    words = ['--picture', '--task', 'panoptic', 'interactive', '--click', '1.3,1.3,0.6']
+    assert infer(scan, weights, tmp_path / 'out', *words) == 0
+    assert 'overview.png' in capsys.readouterr().out
+    with Image.open(tmp_path / 'out' / 'overview.png') as image:
+        assert image.size[0] > image.size[1] > 300
+
+
+def infer(scan, weights, out, *words):
+    return main(['infer', str(scan), '--out', str(out), '--weights', str(weights), *words])
+
+
+def test_json_output(scan, weights, tmp_path, capsys):
+    assert infer(scan, weights, tmp_path / 'out', '--json', '--task', 'semantic') == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report['summary']['scene']['num_points'] == 9000
+    assert list(report['summary']['tasks']) == ['semantic']
+    assert report['seconds']['segmentation'] > 0
+    assert all(name.startswith(str(tmp_path)) for name in report['files'])
+
+
+def test_same_seed_same_result(scan, weights, tmp_path, capsys):
+    for name in ('a', 'b'):
+        assert infer(scan, weights, tmp_path / name, '--click', '1.3,1.3,0.6') == 0
+    first, second = (np.load(tmp_path / name / 'result.npz') for name in ('a', 'b'))
+    assert first.files == second.files
+    for key in first.files:
+        np.testing.assert_array_equal(first[key], second[key])
+
+
+def test_results_are_not_overwritten_by_accident(scan, weights, tmp_path, capsys):
+    (tmp_path / 'notes.txt').write_text('mine')
+    assert infer(scan, weights, tmp_path, '--task', 'semantic') == 2
+    assert '--overwrite' in capsys.readouterr().err
+    assert infer(scan, weights, tmp_path, '--task', 'semantic', '--overwrite') == 0
+    assert (tmp_path / 'notes.txt').read_text() == 'mine'
+    assert infer(scan, weights, tmp_path / 'notes.txt') == 2
+
+
+@pytest.mark.parametrize(
+    ('words', 'status', 'message'),
+    [
+        (['--click', '40,1,1'], 3, 'nearest point'),
+        (['--text', ' '], 3, 'empty'),
+        (['--vocabulary', 'chair,,table'], 3, 'empty'),
+        (['--vocabulary', 'chair,chair'], 3, 'more than once'),
+        (['--task', 'interactive'], 2, 'add --click'),
+    ],
+)
+def test_prompts_that_cannot_be_used(scan, weights, tmp_path, capsys, words, status, message):
+    assert infer(scan, weights, tmp_path / 'out', *words) == status
+    captured = capsys.readouterr()
+    assert captured.err.startswith('unison3d: ')
+    assert message in captured.err
+    assert 'Traceback' not in captured.err
+    assert not (tmp_path / 'out').exists()
+
+
+def test_scans_that_cannot_be_used(scan, weights, tmp_path, capsys):
+    half = tmp_path / 'half.ply'
+    half.write_bytes(scan.read_bytes()[:5000])
+    for path in (tmp_path / 'none.ply', half, tmp_path / 'scan.docx'):
+        assert infer(path, weights, tmp_path / 'out') == 3
+        assert str(path) in capsys.readouterr().err
+
+
+def test_points_that_are_not_finite(weights, tmp_path, capsys):
+    points = np.random.default_rng(0).random((500, 3))
+    points[37] = np.nan
+    np.save(tmp_path / 'bad.npy', points)
+    assert infer(tmp_path / 'bad.npy', weights, tmp_path / 'a') == 3
+    assert 'on_bad="drop"' in capsys.readouterr().err
+    assert infer(tmp_path / 'bad.npy', weights, tmp_path / 'b', '--on-bad', 'drop') == 0
+    assert '499 points' in capsys.readouterr().out
+
+
+def test_millimetres_are_noticed(scan, weights, tmp_path, capsys):
+    from unison3d.structures import PointScene
+
+    np.save(tmp_path / 'mm.npy', PointScene.from_file(scan).points * 1000)
+    assert infer(tmp_path / 'mm.npy', weights, tmp_path / 'b', '--scale', '0.001') == 0
+    assert 'warning' not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize('count', [0, 1])
+def test_almost_nothing_to_segment(count, weights, tmp_path, capsys):
+    np.save(tmp_path / 'few.npy', np.zeros((count, 3)))
+    assert infer(tmp_path / 'few.npy', weights, tmp_path / 'out') == 0
+    assert np.load(tmp_path / 'out' / 'result.npz')['semantic'].shape == (count,)
+
+
+def test_weights_that_cannot_be_used(scan, weights, tmp_path, capsys):
+    (tmp_path / 'text.safetensors').write_text('hello')
+    for path in (tmp_path / 'none.safetensors', tmp_path / 'text.safetensors'):
+        assert infer(scan, path, tmp_path / 'out') == 5
+        assert str(path) in capsys.readouterr().err

@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from unison3d.cli.main import main
+from unison3d.errors import ConfigError
+
+
+def synth(out, *words):
+    return main(['synth', 'rooms', '--out', str(out), *words])
+
+
+def test_a_user_makes_rooms_and_goes_on_later(tmp_path, capsys):
+    from unison3d.structures import PointScene
+
+    assert synth(tmp_path, '--num', '1', '--seed', '3') == 0
+    assert 'unison3d infer' in capsys.readouterr().out
+    path = tmp_path / 'room_0000003.ply'
+    scene = PointScene.from_file(path)
+    assert len(scene) > 1000
+    assert scene.semantic_ids is not None
+    assert scene.instance_ids.max() + 1 <= len(scene.instance_names)
+    sentences = json.loads((tmp_path / 'room_0000003.sentences.json').read_text())
+    assert all(sentence['text'] for sentence in sentences)
+    before = path.read_bytes()
+    assert synth(tmp_path, '--num', '1', '--seed', '3') == 0
+    assert 'already there' in capsys.readouterr().out
+    assert synth(tmp_path, '--num', '1', '--seed', '3', '--overwrite') == 0
+    assert path.read_bytes() == before, 'the same seed gives the same file'
+
+
+def test_no_rooms(tmp_path, capsys):
+    assert synth(tmp_path / 'new', '--num', '0') == 0
+    assert list((tmp_path / 'new').iterdir()) == []
+
+
+@pytest.mark.parametrize('words', [['--num', '-1'], ['--num', '1', '--workers', '0']])
+def test_numbers_out_of_range(tmp_path, words, capsys):
+    assert synth(tmp_path, *words) == ConfigError.exit_code
+    assert 'expected' in capsys.readouterr().err
+
+
+def test_rooms_are_a_data_set(tmp_path):
+    from unison3d.datasets import SceneFolderDataset
+
+    assert synth(tmp_path, '--num', '1') == 0
+    (scene,) = [
+        data.load_scene(data.get_data_info(0))
+        for data in [SceneFolderDataset(data_root=str(tmp_path))]
+    ]
+    assert scene['sentences']
+    assert len(scene['instance_names']) == len(scene['instance_semantic'])

@@ -1,0 +1,114 @@
+"""Points to the voxels of a batch."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from conftest import fixture_files
+from tiny import scene_inputs
+
+from unison3d.errors import ConfigError
+from unison3d.models import ScenePreprocessor
+
+FILES = fixture_files('uniseg3d', 'transforms*.npz')
+
+
+def _collate(preprocessor, *scenes):
+    return preprocessor.collate({k: [scene[k] for scene in scenes] for k in scenes[0]})
+
+
+def test_features_are_what_their_names_say():
+    names = ('color', 'centered_xyz', 'has_color', 'height', 'verticality')
+    preprocessor = ScenePreprocessor(voxel_size=100.0, point_features=names)
+    scene = scene_inputs()
+    batch = _collate(preprocessor, scene)
+    assert len(batch.voxels) == 1
+    assert preprocessor.num_channels == batch.voxels.features.shape[1] == 9
+    mean = batch.voxels.features[0]
+    torch.testing.assert_close(mean[:3], (scene['colors'] * 2 - 1).mean(0))
+    torch.testing.assert_close(mean[3:6], torch.zeros(3), atol=1e-5, rtol=0)
+    assert mean[6] == 1
+    lowest = scene['points'][:, 2].sort().values[3]
+    torch.testing.assert_close(mean[7], scene['points'][:, 2].mean() - lowest)
+    torch.testing.assert_close(mean[8], scene['normals'][:, 2].abs().mean())
+
+
+def test_scene_without_colour_has_zero_colour():
+    preprocessor = ScenePreprocessor(0.1, ('color', 'has_color'))
+    scene = {**scene_inputs(), 'has_color': torch.tensor(False)}
+    assert not _collate(preprocessor, scene).voxels.features.any()
+
+
+def test_grid_holds_every_voxel_down_to_the_last_level():
+    preprocessor = ScenePreprocessor(0.02, min_spatial_shape=16, spatial_multiple=16)
+    shape = _collate(preprocessor, scene_inputs()).voxels.spatial_shape
+    assert all(n % 16 == 0 for n in shape)
+
+
+def test_scenes_are_kept_apart():
+    preprocessor = ScenePreprocessor(0.1)
+    first, second = scene_inputs(seed=1), scene_inputs(100, 7, seed=2)
+    batch = _collate(preprocessor, first, second)
+    assert batch.num_superpoints == [20, 7]
+    assert batch.point_to_superpoint[400:].min() == 20
+    scene_of_point = batch.voxels.coordinates[batch.point_to_voxel, 0]
+    assert scene_of_point.tolist() == [0] * 400 + [1] * 100
+
+
+def test_moving_a_scene_changes_nothing_but_rounding():
+    preprocessor = ScenePreprocessor(0.1)
+    scene = scene_inputs()
+    moved = {**scene, 'points': scene['points'] + torch.tensor([8.0, -16.0, 4.0])}
+    one, two = _collate(preprocessor, scene), _collate(preprocessor, moved)
+    torch.testing.assert_close(one.positions[0], two.positions[0], atol=1e-4, rtol=0)
+    assert abs(len(one.voxels) - len(two.voxels)) <= 2
+
+
+def test_unknown_feature_is_named():
+    with pytest.raises(ConfigError, match='smell'):
+        ScenePreprocessor(0.1, ('color', 'smell'))
+
+
+@pytest.mark.parametrize('path', FILES)
+def test_published_voxelisation(path):
+    arrays = np.load(path)
+    voxel_size = json.loads(str(arrays['config_json']))['collate']['voxel_size']
+    minimum = json.loads(str(arrays['config_json']))['collate']['min_spatial_shape']
+    count = 0
+    while f'collate/in/scene{count}/points' in arrays.files:
+        count += 1
+    for case, elastic in (('collate_plain', False), ('collate_elastic', True)):
+        scenes = []
+        for index in range(count):
+            points = torch.from_numpy(arrays[f'collate/in/scene{index}/points'])
+            scene = {
+                'points': points[:, :3],
+                'colors': (points[:, 3:] + 1) / 2,
+                'superpoints': torch.zeros(len(points), dtype=torch.int64),
+            }
+            if elastic:
+                coordinates = torch.from_numpy(arrays[f'collate/in/scene{index}/elastic_coords'])
+                # Distances in the unit of the grid; the reference stores them as multiples of it.
+                scene['elastic_points'] = coordinates
+            scenes.append(scene)
+        preprocessor = ScenePreprocessor(
+            voxel_size, min_spatial_shape=minimum, spatial_multiple=1
+        )
+        if elastic:
+            preprocessor.voxel_size = 1.0
+        batch = _collate(preprocessor, *scenes)
+        expected = arrays[f'{case}/out/coordinates']
+        order = np.lexsort(expected.T[::-1])
+        np.testing.assert_array_equal(batch.voxels.coordinates, expected[order])
+        np.testing.assert_allclose(
+            batch.voxels.features, arrays[f'{case}/out/features'][order], atol=1e-6, rtol=0
+        )
+        np.testing.assert_array_equal(
+            order[batch.point_to_voxel], arrays[f'{case}/out/inverse_mapping']
+        )
+        np.testing.assert_array_equal(
+            batch.voxels.spatial_shape, arrays[f'{case}/out/spatial_shape']
+        )

@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from tests.test_text.helpers import CountingEncoder
+from unison3d.models.text import CachedTextEncoder, TextBank
+
+
+def test_every_phrase_is_encoded_once():
+    inner = CountingEncoder()
+    encoder = CachedTextEncoder(inner)
+    first = encoder.encode(['chair', 'sofa', 'chair'])
+    second = encoder.encode(['sofa', 'Chair '])
+    assert sorted(inner.asked) == ['chair', 'sofa']
+    torch.testing.assert_close(first[[1, 0]], second)
+
+
+def test_the_oldest_phrase_is_forgotten_first():
+    inner = CountingEncoder()
+    encoder = CachedTextEncoder(inner, max_phrases=2)
+    encoder.encode(['a', 'bb'])
+    encoder.encode(['a'])
+    encoder.encode(['ccc'])
+    encoder.encode(['a'])
+    assert inner.asked == ['a', 'bb', 'ccc']
+    # More phrases than the memory holds are still answered in full.
+    assert encoder.encode(['d', 'ee', 'fff']).shape == (3, 3)
+
+
+def test_a_second_run_reads_the_file(tmp_path):
+    vectors = CachedTextEncoder(CountingEncoder(), tmp_path / 'text').encode(['sofa', 'chair'])
+    (file,) = (tmp_path / 'text').iterdir()
+    assert TextBank.read(file).names == ('chair', 'sofa')
+    inner = CountingEncoder()
+    again = CachedTextEncoder(inner, tmp_path / 'text').encode(['sofa', 'chair'])
+    assert inner.asked == []
+    assert torch.equal(vectors, again)
+
+
+def test_another_model_has_another_file(tmp_path):
+    CachedTextEncoder(CountingEncoder('a'), tmp_path).encode(['sofa'])
+    inner = CountingEncoder('b')
+    CachedTextEncoder(inner, tmp_path).encode(['sofa'])
+    assert inner.asked == ['sofa']
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+@pytest.mark.parametrize('damage', [b'', b'nonsense'])
+def test_a_damaged_file_is_made_again(tmp_path, damage):
+    CachedTextEncoder(CountingEncoder(), tmp_path).encode(['sofa'])
+    (file,) = tmp_path.iterdir()
+    content = file.read_bytes()
+    file.write_bytes(damage)
+    inner = CountingEncoder()
+    CachedTextEncoder(inner, tmp_path).encode(['sofa'])
+    assert inner.asked == ['sofa']
+    assert file.read_bytes() == content
+
+
+def test_nothing_to_encode(tmp_path):
+    assert CachedTextEncoder(CountingEncoder(), tmp_path).encode([]).shape == (0, 3)
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,252 @@
+"""``unison3d infer``: segment one scan and save the result."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import re
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from unison3d.errors import ConfigError
+
+if TYPE_CHECKING:
+    from unison3d.apis import SceneResult
+    from unison3d.structures import Click
+
+CLOSED_SET = ('panoptic', 'semantic', 'instance')
+# The option that carries the prompts of a task. Only the first two cannot do without.
+PROMPTED = {'interactive': '--click', 'referring': '--text', 'open_vocabulary': '--vocabulary'}
+TASKS = (*CLOSED_SET, *PROMPTED)
+
+_NUMBER = r'[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?'
+_CLICK = re.compile(rf'(?:(?P<sign>[-+])(?P<object>\d+):)?(?P<xyz>{_NUMBER}(?:,{_NUMBER}){{2}})')
+
+
+class ClickArgument(NamedTuple):
+    """One ``--click``: metres, its sign, and the object it adds to (None is a new object)."""
+
+    position: tuple[float, float, float]
+    positive: bool
+    object: int | None
+
+
+def add_parser(verbs: argparse._SubParsersAction, common: argparse.ArgumentParser) -> None:
+    """Add the verb to the command line."""
+    parser = verbs.add_parser(
+        'infer',
+        parents=[common],
+        help='segment a scan',
+        description='Segment a scan and write a coloured PLY, an NPZ and a JSON summary.',
+    )
+    parser.add_argument('scan', metavar='SCAN', help='.ply, .npy, .npz, .bin or a ScanNet folder')
+    parser.add_argument('--out', type=Path, required=True, help='folder for the results')
+    tasks = parser.add_argument_group('what to find')
+    tasks.add_argument(
+        '--task',
+        nargs='+',
+        choices=TASKS,
+        metavar='TASK',
+        help=f'one or more of: {", ".join(TASKS)}. Default: panoptic, semantic, instance, and '
+        'each of the others that has its prompts',
+    )
+    tasks.add_argument(
+        '--click',
+        action='append',
+        type=parse_click,
+        default=[],
+        metavar='X,Y,Z',
+        help='a point on an object, metres in the coordinates of the file. Each starts a new '
+        'object, numbered from 0; +0:X,Y,Z adds a click to object 0 and -0:X,Y,Z says that a '
+        'point does not belong to it. Several may follow one --click',
+    )
+    tasks.add_argument(
+        '--text',
+        nargs='+',
+        action='extend',
+        default=[],
+        metavar='SENTENCE',
+        help='sentences that describe an object, such as "the chair next to the table"',
+    )
+    tasks.add_argument(
+        '--vocabulary',
+        metavar='A,B,C',
+        help='class names of your own, separated by commas, for open-vocabulary segmentation. '
+        'Default with --task open_vocabulary: the names known from training',
+    )
+    running = parser.add_argument_group('how to run')
+    running.add_argument('--weights', type=Path, help='default: the weights that ship')
+    running.add_argument(
+        '--device', default='auto', help='auto, cpu, cuda, cuda:1, mps. Default: auto'
+    )
+    running.add_argument('--seed', type=int, default=0, help='default: 0')
+    running.add_argument(
+        '--on-bad',
+        choices=('raise', 'drop'),
+        default='raise',
+        help='points that are not finite: stop, or leave them out. Default: raise',
+    )
+    running.add_argument(
+        '--scale',
+        type=float,
+        default=1.0,
+        help='factor to metres, 0.001 for a scan in millimetres. Default: 1',
+    )
+    running.add_argument(
+        '--picture', action='store_true', help='draw all answers into overview.png as well'
+    )
+    running.add_argument('--overwrite', action='store_true', help='replace results in --out')
+    running.add_argument('--json', action='store_true', help='print one JSON object, no prose')
+    parser.set_defaults(run=run)
+
+
+def parse_click(text: str) -> ClickArgument:
+    """Read ``X,Y,Z``, ``+K:X,Y,Z`` or ``-K:X,Y,Z``."""
+    match = _CLICK.fullmatch(text.strip())
+    if match is None:
+        raise argparse.ArgumentTypeError(
+            f'{text!r} is not a click; expected X,Y,Z in metres, such as 1.2,0.4,0.5, '
+            'or +0:X,Y,Z or -0:X,Y,Z for a further click on object 0'
+        )
+    position = tuple(float(part) for part in match['xyz'].split(','))
+    if not all(math.isfinite(value) for value in position):
+        raise argparse.ArgumentTypeError(f'{text!r} holds a number that is too large')
+    owner = None if match['object'] is None else int(match['object'])
+    return ClickArgument(position, match['sign'] != '-', owner)
+
+
+def attach_clicks(argv: Sequence[str]) -> list[str]:
+    """Write ``--click A B`` as ``--click=A --click=B``.
+
+    argparse takes ``-1.5,0,2`` and ``-0:1,2,3`` for options unless an equals sign ties them.
+    """
+    attached: list[str] = []
+    after_click = False
+    for word in argv:
+        if word == '--click':
+            after_click = True
+            attached.append(word)
+        elif after_click and _CLICK.fullmatch(word.strip()):
+            if attached[-1] == '--click':
+                attached.pop()
+            attached.append(f'--click={word}')
+        else:
+            after_click = False
+            attached.append(word)
+    return attached
+
+
+def make_clicks(arguments: Sequence[ClickArgument]) -> list[Click]:
+    """Number the objects of the clicks.
+
+    Raises:
+        ConfigError: a further click names an object that no plain click has started.
+    """
+    from unison3d.structures import Click
+
+    num_objects = sum(argument.object is None for argument in arguments)
+    clicks, next_object = [], 0
+    for argument in arguments:
+        owner = argument.object
+        if owner is None:
+            owner, next_object = next_object, next_object + 1
+        elif owner >= num_objects:
+            raise ConfigError(
+                f'--click: object {owner} does not exist, {num_objects} were started by plain '
+                'clicks and they count from 0. Start an object with X,Y,Z first.'
+            )
+        clicks.append(Click(argument.position, positive=argument.positive, object=owner))
+    return clicks
+
+
+def choose_tasks(args: argparse.Namespace) -> list[str]:
+    """The tasks to run, after checking that every prompt is used and every task has its prompt.
+
+    Raises:
+        ConfigError: a task without its prompts, or prompts without their task.
+    """
+    given = {
+        'interactive': bool(args.click),
+        'referring': bool(args.text),
+        'open_vocabulary': args.vocabulary is not None,
+    }
+    if args.task is None:
+        return [*CLOSED_SET, *(task for task, present in given.items() if present)]
+    for task, option in PROMPTED.items():
+        if task in args.task and not given[task] and task != 'open_vocabulary':
+            raise ConfigError(f'--task {task} needs prompts: add {option}.')
+        if task not in args.task and given[task]:
+            raise ConfigError(f'{option} is given, but --task does not list {task}: add it.')
+    return list(dict.fromkeys(args.task))
+
+
+def run(args: argparse.Namespace) -> int:
+    """Segment, save, report."""
+    tasks = choose_tasks(args)
+    clicks = make_clicks(args.click)
+    vocabulary = None if args.vocabulary is None else args.vocabulary.split(',')
+    check_out_folder(args.out, args.overwrite)
+
+    start = time.perf_counter()
+    import torch
+
+    from unison3d.apis import Segmenter
+
+    torch.manual_seed(args.seed)
+    segmenter = Segmenter.from_pretrained(args.weights, device=args.device)
+    ready = time.perf_counter()
+    segmenter.set_scene(args.scan, on_bad=args.on_bad, scale=args.scale)
+    result = segmenter.predict(
+        tasks=tasks, clicks=clicks or None, texts=args.text or None, vocabulary=vocabulary
+    )
+    done = time.perf_counter()
+    paths = [Path(path) for path in result.save(args.out, overwrite=args.overwrite)]
+    if args.picture:
+        paths.append(draw_overview(result, args.out / 'overview.png'))
+    seconds = {'start_up': round(ready - start, 3), 'segmentation': round(done - ready, 3)}
+    if args.json:
+        summaries = [path for path in paths if path.suffix == '.json']
+        content = json.loads(summaries[0].read_text(encoding='utf-8')) if summaries else {}
+        report = {'files': [str(path) for path in paths], 'seconds': seconds, 'summary': content}
+        json.dump(report, sys.stdout, indent=2)
+        print()
+        return 0
+    print(result.summary())
+    print(f'\nStart-up {seconds["start_up"]:.1f} s, segmentation {seconds["segmentation"]:.1f} s.')
+    print('Written:')
+    for path in paths:
+        print(f'  {path}')
+    return 0
+
+
+def draw_overview(result: SceneResult, path: Path) -> Path:
+    """Draw the scan and each answer side by side."""
+    import numpy as np
+
+    from unison3d.viewer.render import PointRenderer, contact_sheet, save_png
+
+    scene = result.scene
+    scan = np.full((len(scene), 3), 0.7) if scene.colors is None else scene.colors
+    renderer = PointRenderer(scene.points, width=640, height=480)
+    views = {'scan': scan, **result.colorings()}
+    images = [renderer.render(colors) for colors in views.values()]
+    return save_png(path, contact_sheet(images, [name.replace('_', ' ') for name in views]))
+
+
+def check_out_folder(out: Path, overwrite: bool) -> None:
+    """Refuse early what would fail, or destroy something, after minutes of work.
+
+    Raises:
+        ConfigError: ``out`` is a file, or a folder with content while ``overwrite`` is off.
+    """
+    if out.exists() and not out.is_dir():
+        raise ConfigError(f'--out {out} is a file, expected a folder. Choose another name.')
+    if out.is_dir() and any(out.iterdir()) and not overwrite:
+        raise ConfigError(
+            f'--out {out} is not empty. Pass --overwrite to replace results, or choose another '
+            'folder.'
+        )

@@ -1,0 +1,54 @@
+"""``unison3d synth``: write procedural scenes."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from pathlib import Path
+
+
+def add_parser(verbs: argparse._SubParsersAction, common: argparse.ArgumentParser) -> None:
+    """Add the verb to the command line."""
+    parser = verbs.add_parser(
+        'synth',
+        help='write procedural scenes',
+        description='Write procedural scenes: labelled scans and sentences about them.',
+    )
+    worlds = parser.add_subparsers(title='worlds', dest='world', metavar='WORLD', required=True)
+    rooms = worlds.add_parser(
+        'rooms',
+        parents=[common],
+        help='furnished rooms',
+        description='Write furnished rooms as room_<seed>.ply with labels, and sentences in '
+        'room_<seed>.sentences.json. Rooms that are there already are left alone, so an '
+        'interrupted job goes on where it stopped.',
+    )
+    rooms.add_argument('--num', type=int, required=True, help='number of rooms')
+    rooms.add_argument('--out', type=Path, required=True, help='folder for the rooms')
+    rooms.add_argument('--seed', type=int, default=0, help='seed of the first room. Default: 0')
+    rooms.add_argument('--workers', type=int, default=1, help='processes. Default: 1')
+    rooms.add_argument('--format', choices=('ply', 'npz'), default='ply', help='default: ply')
+    rooms.add_argument('--overwrite', action='store_true', help='make existing rooms again')
+    rooms.set_defaults(run=run_rooms)
+
+
+def run_rooms(args: argparse.Namespace) -> int:
+    """Write rooms and report each."""
+    from unison3d.engine.rooms import write_rooms
+
+    start, made = time.perf_counter(), 0
+    rooms = write_rooms(
+        args.out,
+        args.num,
+        seed=args.seed,
+        workers=args.workers,
+        suffix=f'.{args.format}',
+        overwrite=args.overwrite,
+    )
+    for number, room in enumerate(rooms, start=1):
+        made += room.is_new
+        what = f'{room.num_points:,} points' if room.is_new else 'already there'
+        print(f'[{number}/{args.num}] {room.path}: {what}', flush=True)
+    print(f'{made} rooms in {time.perf_counter() - start:.1f} s. Next:')
+    print(f'  unison3d infer {args.out}/room_{args.seed:07d}.{args.format} --out out/')
+    return 0

@@ -1,0 +1,60 @@
+"""``unison3d train``: train from a config, or continue a training."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+from unison3d.cli.configs import add_config_arguments, make_runner, read_config
+from unison3d.errors import ConfigError
+
+if TYPE_CHECKING:
+    from mmengine.config import Config
+
+
+def add_parser(verbs: argparse._SubParsersAction, common: argparse.ArgumentParser) -> None:
+    """Add the verb to the command line."""
+    parser = verbs.add_parser(
+        'train',
+        parents=[common],
+        help='train a model from a config',
+        description='Train a model. Several processes: torchrun tools/train.py CONFIG --launcher '
+        'pytorch',
+    )
+    add_config_arguments(parser)
+    parser.add_argument(
+        '--resume',
+        nargs='?',
+        const='auto',
+        metavar='CHECKPOINT',
+        help='continue from a checkpoint; without a name, from the newest in the work folder',
+    )
+    parser.add_argument('--amp', action='store_true', help='mixed precision')
+    parser.add_argument('--seed', type=int, help='default: the one in the config')
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Train."""
+    config = read_config(args)
+    if args.resume is not None:
+        config.resume = True
+        config.load_from = None if args.resume == 'auto' else args.resume
+    if args.seed is not None:
+        config.randomness = {**config.get('randomness', {}), 'seed': args.seed}
+    if args.amp:
+        _use_mixed_precision(config)
+    runner = make_runner(config)
+    runner.train()
+    print(f'Written to {runner.work_dir}. Next: unison3d test {args.config} CHECKPOINT')
+    return 0
+
+
+def _use_mixed_precision(config: Config) -> None:
+    import torch
+
+    if not torch.cuda.is_available():
+        raise ConfigError('--amp needs a CUDA device and none was found. Leave it out.')
+    if config.optim_wrapper.get('type', 'OptimWrapper') == 'OptimWrapper':
+        config.optim_wrapper.type = 'AmpOptimWrapper'
+        config.optim_wrapper.setdefault('loss_scale', 'dynamic')

@@ -1,0 +1,151 @@
+"""What all data sets of single scenes share: loading, caching, sentence vectors."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from mmengine.dataset import BaseDataset
+from mmengine.logging import MMLogger
+
+from unison3d.datasets.scene_record import (
+    RECORD_VERSION,
+    from_record,
+    read_record,
+    to_record,
+    write_record,
+)
+from unison3d.errors import FileFormatError
+from unison3d.io.atomic import atomic_write
+from unison3d.registry import TEXT_ENCODERS, TRANSFORMS
+from unison3d.structures.label_space import SCANNET20
+
+
+class SceneDataset(BaseDataset):
+    """Base of data sets whose items are labelled scenes.
+
+    A sample that enters the pipeline is a dict:
+
+    ====================  =======================================================================
+    points                float32, (N, 3), metres, z up
+    colors                float32, (N, 3) in [0, 1], or None
+    normals               float32, (N, 3), unit
+    superpoints           int64, (N,), 0..S-1
+    semantic              int64, (N,), 0..19; 20 is unlabelled
+    instances             int64, (N,), 0..M-1; -1 is none
+    instance_semantic     int64, (M,), 0..20
+    instance_names        M names, open vocabulary
+    sentences             list of dicts: text, targets (list of instances), kind
+    sentence_embeddings   float32, (T, D), unit rows; with a text encoder only
+    name                  of the scene
+    rng                   in test mode: a generator that depends on seed and index alone
+    ====================  =======================================================================
+
+    Subclasses list scenes in :meth:`load_data_list` and make one in :meth:`build_scene`.
+
+    Args:
+        pipeline: transforms or their configs.
+        cache_dir: folder for finished scenes, one file each, filled by whoever needs a scene
+            first; several workers and epochs share it. None makes scenes again every time.
+        text_encoder: config of a text encoder, or None for no sentence vectors.
+        seed: of the random numbers of a test pipeline.
+        **kwargs: of ``mmengine.dataset.BaseDataset``: ``test_mode``, ``indices``, ...
+    """
+
+    METAINFO = {'classes': SCANNET20.classes, 'label_space': SCANNET20.name}
+
+    def __init__(
+        self,
+        *,
+        pipeline: Sequence[Any] = (),
+        cache_dir: str | None = None,
+        text_encoder: dict | None = None,
+        seed: int = 0,
+        **kwargs: Any,
+    ) -> None:
+        self.cache_dir = None if cache_dir is None else Path(cache_dir).expanduser()
+        self.seed = seed
+        self._text_config = text_encoder
+        self._text_encoder = None
+        # Built here and not by the base class, which knows the root registry only.
+        pipeline = [TRANSFORMS.build(t) if isinstance(t, dict) else t for t in pipeline]
+        super().__init__(pipeline=pipeline, **kwargs)
+
+    def build_scene(self, info: dict) -> dict:
+        """Make the sample of an entry of the list, without sentence vectors."""
+        raise NotImplementedError(f'{type(self).__name__} has to define build_scene')
+
+    def scene_key(self, info: dict) -> list:
+        """Everything that decides how a scene turns out, as plain values for the cache key."""
+        raise NotImplementedError(f'{type(self).__name__} has to define scene_key')
+
+    def prepare_data(self, idx: int) -> Any:
+        """Load scene ``idx`` and run the pipeline."""
+        results = self.load_scene(self.get_data_info(idx))
+        if self.test_mode:
+            results['rng'] = np.random.default_rng([self.seed, idx])
+        return self.pipeline(results)
+
+    def load_scene(self, info: dict) -> dict:
+        """The sample of an entry of the list, from the cache where it is there.
+
+        The rounding of the cache applies without a cache as well, so both give the same.
+        """
+        path = self._cache_path(info)
+        record = None
+        if path is not None and path.exists():
+            try:
+                record = read_record(path)
+            except FileFormatError as error:
+                MMLogger.get_current_instance().warning(f'{error} Making it again.')
+        if record is None:
+            record = to_record(self.build_scene(info))
+            if path is not None:
+                write_record(path, record)
+        results = from_record(record)
+        if self._text_config is not None:
+            results['sentence_embeddings'] = self._embed(results['sentences'], path)
+        return results
+
+    def prepare(self, indices: Sequence[int] | None = None) -> None:
+        """Fill the cache for some entries, all by default. Safe to run in several processes."""
+        for index in range(len(self)) if indices is None else indices:
+            self.load_scene(self.get_data_info(index))
+
+    def _cache_path(self, info: dict) -> Path | None:
+        if self.cache_dir is None:
+            return None
+        return self.cache_dir / f'{info["name"]}-{_digest(self.scene_key(info))}.npz'
+
+    def _embed(self, sentences: list[dict], record_path: Path | None) -> np.ndarray:
+        texts = [sentence['text'] for sentence in sentences]
+        path = None
+        if record_path is not None:
+            key = _digest([self._text_config, texts])
+            path = record_path.with_name(f'{record_path.stem}.text-{key}.npy')
+            if path.exists():
+                try:
+                    return _unit(np.load(path, allow_pickle=False))
+                except (OSError, ValueError, EOFError) as error:
+                    MMLogger.get_current_instance().warning(f'{path}: {error} Making it again.')
+        if self._text_encoder is None:
+            self._text_encoder = TEXT_ENCODERS.build(self._text_config)
+        vectors = self._text_encoder.encode(texts).numpy().astype(np.float16)
+        if path is not None:
+            with atomic_write(path) as file:
+                np.save(file, vectors)
+        return _unit(vectors)
+
+
+def _unit(vectors: np.ndarray) -> np.ndarray:
+    vectors = vectors.astype(np.float32)
+    return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-6)
+
+
+def _digest(values: list) -> str:
+    text = json.dumps([RECORD_VERSION, values], sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:10]

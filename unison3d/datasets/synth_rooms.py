@@ -1,0 +1,104 @@
+"""Procedural rooms as a data set."""
+
+from __future__ import annotations
+
+import hashlib
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from unison3d.datasets.scene_dataset import SceneDataset
+from unison3d.errors import ConfigError
+from unison3d.registry import DATASETS
+from unison3d.superpoints import estimate_normals, segment_points
+
+
+def _make_scene(seed: int, **options: Any):
+    # Imported late: the generator is not needed when every scene comes from the cache.
+    from unison3d.synth.sample import make_scene
+
+    return make_scene(seed, **options)
+
+
+@lru_cache(maxsize=1)
+def _generator_fingerprint() -> str:
+    digest = hashlib.sha256()
+    for package in ('synth', 'superpoints'):
+        for path in sorted((Path(__file__).parents[1] / package).glob('*.py')):
+            digest.update(path.name.encode() + path.read_bytes())
+    return digest.hexdigest()
+
+
+@DATASETS.register_module()
+class SynthRoomsDataset(SceneDataset):
+    """Rooms made by :func:`unison3d.synth.sample.make_scene`, scene ``i`` from seed ``seed + i``.
+
+    Superpoints and normals are computed as for a bare scan, so that training sees what inference
+    will see.
+
+    Args:
+        num_scenes: number of rooms.
+        seed: of the first room. Keep the ranges of training and test apart.
+        scene_options: options of ``make_scene``.
+        normals: ``'estimate'`` from the points, ``'scan'`` keeps those of the simulated scan.
+        cache_version: pins the cache. By default a change to the source of the generator or of the
+            superpoints makes new scenes, so that an old world is never trained on by accident.
+        **kwargs: of :class:`SceneDataset`.
+    """
+
+    def __init__(
+        self,
+        num_scenes: int,
+        *,
+        seed: int = 0,
+        scene_options: dict | None = None,
+        normals: Literal['estimate', 'scan'] = 'estimate',
+        cache_version: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        if num_scenes < 0:
+            raise ConfigError(f'SynthRoomsDataset: num_scenes is {num_scenes}, expected 0 or more.')
+        if normals not in ('estimate', 'scan'):
+            raise ConfigError(
+                f'SynthRoomsDataset: normals is {normals!r}, expected "estimate" or "scan".'
+            )
+        self.num_scenes = num_scenes
+        self.scene_options = dict(scene_options or {})
+        self.normals = normals
+        self.cache_version = cache_version
+        super().__init__(seed=seed, **kwargs)
+
+    def load_data_list(self) -> list[dict]:
+        """One entry per room."""
+        seeds = range(self.seed, self.seed + self.num_scenes)
+        return [{'name': f'room_{seed:07d}', 'scene_seed': seed} for seed in seeds]
+
+    def scene_key(self, info: dict) -> list:
+        """Seed, options and the state of the generator."""
+        version = self.cache_version or _generator_fingerprint()
+        return ['synth-rooms', version, info['scene_seed'], self.scene_options, self.normals]
+
+    def build_scene(self, info: dict) -> dict:
+        """Generate and scan a room."""
+        scene = _make_scene(info['scene_seed'], **self.scene_options)
+        points = np.asarray(scene.points, np.float32)
+        normals = scene.normals
+        if self.normals == 'estimate' or normals is None:
+            normals = estimate_normals(points)[0]
+        return {
+            'name': info['name'],
+            'points': points,
+            'colors': scene.colors,
+            'normals': normals,
+            'superpoints': segment_points(points, scene.colors),
+            'semantic': scene.semantic,
+            'instances': scene.instances,
+            'instance_semantic': np.asarray(scene.instance_semantic, np.int64),
+            'instance_names': list(scene.instance_names),
+            'sentences': [
+                {'text': s.text, 'targets': list(s.targets), 'kind': s.kind}
+                for s in scene.sentences
+            ],
+        }

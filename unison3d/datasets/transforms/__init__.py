@@ -1,0 +1,31 @@
+"""Transforms of training and test samples, from arrays to model inputs."""
+
+from unison3d.datasets.transforms.clicks import SampleClicks
+from unison3d.datasets.transforms.color import ColorAugment
+from unison3d.datasets.transforms.crop import CropScene
+from unison3d.datasets.transforms.elastic import ElasticDistortion
+from unison3d.datasets.transforms.geometry import (
+    JitterPoints,
+    RandomFlip,
+    RandomRotate,
+    RandomScale,
+)
+from unison3d.datasets.transforms.pack import PackScene
+from unison3d.datasets.transforms.sentences import SampleSentences
+from unison3d.datasets.transforms.superpoint_targets import SuperpointTargets
+from unison3d.datasets.transforms.withhold import WithholdClasses
+
+__all__ = [
+    'ColorAugment',
+    'CropScene',
+    'ElasticDistortion',
+    'JitterPoints',
+    'PackScene',
+    'RandomFlip',
+    'RandomRotate',
+    'RandomScale',
+    'SampleClicks',
+    'SampleSentences',
+    'SuperpointTargets',
+    'WithholdClasses',
+]

@@ -1,0 +1,67 @@
+"""From a sample of arrays to what the model takes."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from unison3d.registry import TRANSFORMS
+from unison3d.structures import Prompts, SceneSample
+
+
+@TRANSFORMS.register_module()
+class PackScene:
+    """Pack a sample into ``inputs`` (tensors) and ``data_samples`` (a ``SceneSample``).
+
+    ``inputs`` holds points (N, 3), colors (N, 3) (zeros without colours), has_color (bool
+    scalar), normals (N, 3), superpoints (N,), and elastic_points (N, 3) where present. Labels
+    that are missing stay away from the ``SceneSample``.
+    """
+
+    #: key in the sample, field of ``SceneSample``
+    FIELDS = (
+        ('semantic', 'gt_semantic'),
+        ('instances', 'gt_instances'),
+        ('instance_semantic', 'gt_instance_semantic'),
+        ('sp_masks', 'sp_masks'),
+        ('sp_semantic', 'sp_semantic'),
+        ('sp_ignore', 'sp_ignore'),
+    )
+
+    def __call__(self, results: dict) -> dict:
+        points = _tensor(results['points'])
+        colors, normals = results.get('colors'), results.get('normals')
+        inputs = {
+            'points': points,
+            'colors': torch.zeros_like(points) if colors is None else _tensor(colors),
+            'has_color': torch.tensor(colors is not None),
+            'normals': torch.zeros_like(points) if normals is None else _tensor(normals),
+            'superpoints': _tensor(results['superpoints']),
+        }
+        if results.get('elastic_points') is not None:
+            inputs['elastic_points'] = _tensor(results['elastic_points'])
+        sample = SceneSample(metainfo={'name': results.get('name', 'scene')})
+        for key, field in self.FIELDS:
+            if results.get(key) is not None:
+                sample.set_data({field: _tensor(results[key])})
+        if results.get('instance_names') is not None:
+            sample.set_data({'gt_names': list(results['instance_names'])})
+        sample.set_data({'prompts': self._prompts(results)})
+        return {'inputs': inputs, 'data_samples': sample}
+
+    @staticmethod
+    def _prompts(results: dict) -> Prompts:
+        prompts = {}
+        for key in ('click_superpoints', 'click_positive', 'click_objects', 'click_targets'):
+            if results.get(key) is not None:
+                prompts[key] = _tensor(results[key])
+        if results.get('text_targets') is not None:
+            prompts['texts'] = [sentence['text'] for sentence in results['sentences']]
+            prompts['text_targets'] = _tensor(results['text_targets'])
+            if results.get('sentence_embeddings') is not None:
+                prompts['text_embeddings'] = _tensor(results['sentence_embeddings']).float()
+        return Prompts(**prompts)
+
+
+def _tensor(array: np.ndarray) -> torch.Tensor:
+    return torch.from_numpy(np.ascontiguousarray(array))

@@ -1,0 +1,81 @@
+"""The small file at the end of a training: weights, config and label space, nothing else."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from mmengine.dist import master_only
+from mmengine.hooks import EMAHook, Hook
+from mmengine.model import is_model_wrapper
+from mmengine.runner import Runner
+
+from unison3d.engine.checkpoint import save_weights
+from unison3d.errors import ConfigError
+from unison3d.registry import HOOKS
+from unison3d.version import __version__
+
+
+@HOOKS.register_module()
+class ExportWeightsHook(Hook):
+    """Writes ``<work_dir>/<filename>`` when training ends, as safetensors.
+
+    With an :class:`mmengine.hooks.EMAHook` in the run the averaged weights are exported. The
+    metadata holds ``unison3d_version``, ``epoch``, ``iter``, ``seed``, the model part of the
+    config as JSON under ``model``, and what ``metadata`` adds.
+
+    Args:
+        filename: name of the file inside the work folder.
+        dtype: ``'float16'`` halves the file, ``'float32'`` keeps every bit.
+        exclude: names that start with one of these prefixes are left out, for modules that only
+            training needs.
+        metadata: further text to store, by name.
+    """
+
+    priority = 'LOWEST'
+
+    def __init__(
+        self,
+        filename: str = 'weights.safetensors',
+        *,
+        dtype: str = 'float16',
+        exclude: tuple[str, ...] = (),
+        metadata: Mapping[str, str] | None = None,
+    ) -> None:
+        if dtype not in ('float16', 'float32'):
+            raise ConfigError(
+                f'ExportWeightsHook: dtype is {dtype!r}, expected "float16" or "float32".'
+            )
+        self._filename = filename
+        self._dtype = getattr(torch, dtype)
+        self._exclude = tuple(exclude)
+        self._metadata = dict(metadata or {})
+
+    @master_only
+    def after_train(self, runner: Runner) -> None:
+        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        for hook in runner.hooks:
+            if isinstance(hook, EMAHook):
+                model = hook.ema_model.module
+        state = {
+            name: value
+            for name, value in model.state_dict().items()
+            if not name.startswith(self._exclude)
+        }
+        path = Path(runner.work_dir) / self._filename
+        save_weights(path, state, self._describe(runner), dtype=self._dtype)
+        runner.logger.info(f'Weights exported to {path} ({path.stat().st_size / 1e6:.1f} MB).')
+
+    def _describe(self, runner: Runner) -> dict[str, str]:
+        model_config = runner.cfg.get('model')
+        facts = {
+            'unison3d_version': __version__,
+            'epoch': str(runner.epoch),
+            'iter': str(runner.iter),
+            'seed': str(runner.seed),
+        }
+        if isinstance(model_config, dict):
+            facts['model'] = json.dumps(model_config, default=str)
+        return {**facts, **self._metadata}

@@ -1,0 +1,80 @@
+"""Readers of the text files in which ScanNet benchmark results are exchanged."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unison3d.errors import FileFormatError
+
+__all__ = ['read_benchmark_ids', 'read_benchmark_predictions']
+
+
+def read_benchmark_ids(path: str | Path) -> NDArray[np.int64]:
+    """One integer per line: ``1000 * label + instance`` codes, semantic labels or 0/1 masks.
+
+    Raises:
+        FileFormatError: the file is missing or holds something else.
+    """
+    try:
+        words = Path(path).read_text(encoding='utf-8').split()
+        return np.array(words, dtype=np.int64)
+    except FileNotFoundError as error:
+        raise FileFormatError(f'{path}: there is no such file.') from error
+    except (ValueError, OverflowError) as error:
+        raise FileFormatError(f'{path}: expected one integer per line ({error}).') from error
+
+
+def read_benchmark_predictions(
+    path: str | Path,
+) -> tuple[NDArray[np.bool_], NDArray[np.int64], NDArray[np.float64]]:
+    """Instance predictions of one scan.
+
+    Each line is ``mask_file label score``; the mask file holds 0 or 1 per vertex and must lie below
+    the folder of the list, because lists come from other people.
+
+    Args:
+        path: the list, ``<scan>.txt``.
+
+    Returns:
+        Masks bool (Q, N), label ids int64 (Q,), scores float64 (Q,). N is 0 without predictions.
+
+    Raises:
+        FileFormatError: a line cannot be read, a mask is outside the folder, or sizes differ.
+    """
+    path = Path(path)
+    try:
+        lines = path.read_text(encoding='utf-8').splitlines()
+    except FileNotFoundError as error:
+        raise FileFormatError(f'{path}: there is no such file.') from error
+    except UnicodeDecodeError as error:
+        raise FileFormatError(f'{path}: not a text file ({error.reason}).') from error
+    masks, labels, scores = [], [], []
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        fields = line.split()
+        try:
+            name, label, score = fields[0], int(fields[1]), float(fields[2])
+        except (ValueError, IndexError) as error:
+            raise FileFormatError(
+                f'{path}, line {number}: "{line[:80]}". Expected "mask_file label score".'
+            ) from error
+        mask_path = (path.parent / name).resolve()
+        if not mask_path.is_relative_to(path.parent.resolve()):
+            raise FileFormatError(
+                f'{path}, line {number}: the mask {name} lies outside {path.parent}. '
+                'Mask files have to be below the folder of the list.'
+            )
+        mask = read_benchmark_ids(mask_path) != 0
+        if masks and len(mask) != len(masks[0]):
+            raise FileFormatError(
+                f'{mask_path}: {len(mask)} vertices, other masks of this scan have {len(masks[0])}.'
+            )
+        masks.append(mask)
+        labels.append(label)
+        scores.append(score)
+    stacked = np.stack(masks) if masks else np.zeros((0, 0), dtype=np.bool_)
+    return stacked, np.array(labels, dtype=np.int64), np.array(scores, dtype=np.float64)

@@ -1,0 +1,71 @@
+"""Scores as pure functions: arrays in, numbers out. No torch, no files."""
+
+from unison3d.evaluation.functional.instance import (
+    InstanceEvaluator,
+    InstanceResult,
+    instance_result,
+)
+from unison3d.evaluation.functional.instance_matching import (
+    SCANNET_THRESHOLDS,
+    SceneMatches,
+    decode_scannet_ids,
+    match_instances,
+)
+from unison3d.evaluation.functional.overlap import (
+    dense_labels,
+    distinct_masks,
+    expand_masks,
+    mask_overlaps,
+)
+from unison3d.evaluation.functional.panoptic import (
+    PanopticCounts,
+    PanopticEvaluator,
+    PanopticResult,
+    match_panoptic,
+)
+from unison3d.evaluation.functional.prompts import (
+    PROMPT_THRESHOLDS,
+    clicks_until,
+    iou_at_clicks,
+    mask_iou,
+    prompt_ap,
+    prompt_summary,
+    referring_summary,
+)
+from unison3d.evaluation.functional.semantic import (
+    SemanticEvaluator,
+    SemanticResult,
+    confusion_matrix,
+    nan_mean,
+    semantic_result,
+)
+
+__all__ = [
+    'PROMPT_THRESHOLDS',
+    'SCANNET_THRESHOLDS',
+    'InstanceEvaluator',
+    'InstanceResult',
+    'PanopticCounts',
+    'PanopticEvaluator',
+    'PanopticResult',
+    'SceneMatches',
+    'SemanticEvaluator',
+    'SemanticResult',
+    'clicks_until',
+    'confusion_matrix',
+    'decode_scannet_ids',
+    'dense_labels',
+    'distinct_masks',
+    'expand_masks',
+    'instance_result',
+    'iou_at_clicks',
+    'mask_iou',
+    'mask_overlaps',
+    'match_instances',
+    'match_panoptic',
+    'nan_mean',
+    'prompt_ap',
+    'prompt_summary',
+    'referring_summary',
+    'semantic_result',
+]
