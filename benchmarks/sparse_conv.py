@@ -50,10 +50,7 @@ def im2col(features, weight, neighbours, block: int = 2048):
     padded = torch.cat([features, features.new_zeros(1, features.shape[1])])
     flat = weight.reshape(-1, weight.shape[2])
     return torch.cat(
-        [
-            padded[rows.reshape(-1)].view(len(rows), -1) @ flat
-            for rows in neighbours.split(block)
-        ]
+        [padded[rows.reshape(-1)].view(len(rows), -1) @ flat for rows in neighbours.split(block)]
     )
 
 
@@ -90,7 +87,8 @@ def main() -> None:
             )
             name = str(dtype).removeprefix('torch.')
             print(
-                f'{channels:8d}  {name:8s} {ours:9.1f} {other:10.1f} {other / ours:6.2f} {both:10.1f}'
+                f'{channels:8d}  {name:8s} {ours:9.1f} {other:10.1f} {other / ours:6.2f} '
+                f'{both:10.1f}'
             )
 
 

@@ -64,9 +64,7 @@ def scene_inputs(num_points: int = 400, num_superpoints: int = 20, seed: int = 0
     points = torch.rand(num_points, 3, generator=generator) * torch.tensor([4.0, 2.0, 1.0])
     superpoints = (points[:, 0] / 4 * num_superpoints).long().clamp(max=num_superpoints - 1)
     superpoints = torch.unique(superpoints, return_inverse=True)[1]
-    normals = torch.nn.functional.normalize(
-        torch.randn(num_points, 3, generator=generator), dim=1
-    )
+    normals = torch.nn.functional.normalize(torch.randn(num_points, 3, generator=generator), dim=1)
     return {
         'points': points,
         'colors': torch.rand(num_points, 3, generator=generator),

@@ -1,7 +1,7 @@
 """The weights that ship: the small unified model on procedural rooms, six tasks at once.
 
-    unison3d train configs/unified/unified-s_synth-rooms.py
-    unison3d test configs/unified/unified-s_synth-rooms.py work_dirs/.../unified-s.safetensors
+unison3d train configs/unified/unified-s_synth-rooms.py
+unison3d test configs/unified/unified-s_synth-rooms.py work_dirs/.../unified-s.safetensors
 """
 
 _base_ = [
@@ -29,3 +29,4 @@ test_evaluator = [
     dict(type='OpenVocabularyMetric', unseen={{_base_.withheld}}),
 ]
 val_evaluator = test_evaluator
+custom_hooks = [dict(type='ExportWeightsHook', filename='unified-s_synth-rooms.safetensors')]

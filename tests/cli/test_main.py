@@ -66,6 +66,7 @@ def raising(error):
         (errors.MissingDependencyError('x', 'text'), 4),
         (errors.CheckpointError('x'), 5),
         (OSError(28, 'No space left on device'), 1),
+        (ImportError('libGL.so.1: cannot open shared object file'), 4),
         (KeyboardInterrupt(), 130),
     ],
     ids=lambda value: type(value).__name__,

@@ -42,9 +42,7 @@ def test_backbone_outputs_and_gradients(path):
         config['batch_size'],
     )
     stem = model.input_conv(x)
-    np.testing.assert_allclose(
-        stem.features.detach(), arrays['out/input_conv'], atol=1e-5, rtol=0
-    )
+    np.testing.assert_allclose(stem.features.detach(), arrays['out/input_conv'], atol=1e-5, rtol=0)
     out, levels = model.forward_levels(x)
     np.testing.assert_allclose(out.features.detach(), arrays['out/final'], atol=2e-5, rtol=0)
     for index, level in enumerate(reversed(levels)):

@@ -77,15 +77,20 @@ def test_decoder_outputs_and_gradients(path):
                         for part in parts
                     ]
                 )
-            tolerance = {'masks': 2e-4, 'contras_embeds': 2e-5, 'cls_preds': 5e-4, 'sem_preds': 5e-4}
+            tolerance = {
+                'masks': 2e-4,
+                'contras_embeds': 2e-5,
+                'cls_preds': 5e-4,
+                'sem_preds': 5e-4,
+            }
             for kind, value in actual.items():
                 key = f'{layer}/scene{scene}/{kind}'
                 np.testing.assert_allclose(
                     value.detach(), arrays[f'out/{key}'], atol=tolerance[kind], rtol=0
                 )
-                weighted_sum = weighted_sum + (
-                    value * torch.from_numpy(arrays[f'cotangent/{key}'])
-                ).sum()
+                weighted_sum = (
+                    weighted_sum + (value * torch.from_numpy(arrays[f'cotangent/{key}'])).sum()
+                )
     np.testing.assert_allclose(
         weighted_sum.item(), arrays['out/weighted_sum'], rtol=1e-4, atol=1e-2
     )

@@ -89,9 +89,7 @@ def test_full_forward(path):
     batch = model.data_preprocessor({'inputs': inputs})['inputs']
 
     order = np.lexsort(arrays['mid/voxel_coordinates'].T[::-1])
-    np.testing.assert_array_equal(
-        batch.voxels.coordinates, arrays['mid/voxel_coordinates'][order]
-    )
+    np.testing.assert_array_equal(batch.voxels.coordinates, arrays['mid/voxel_coordinates'][order])
     np.testing.assert_allclose(
         batch.voxels.features, arrays['mid/voxel_features'][order], atol=1e-6, rtol=0
     )
@@ -150,12 +148,8 @@ def _compare_predictions(sample: SceneSample, arrays, num_clicks: int) -> None:
     np.testing.assert_allclose(
         sample.pred_instances.scores, arrays['out/inst_scores'], atol=5e-5, rtol=0
     )
-    np.testing.assert_array_equal(
-        sample.pred_panoptic_semantic, arrays['out/panoptic_semantic']
-    )
-    np.testing.assert_array_equal(
-        sample.pred_panoptic_instance, arrays['out/panoptic_instance']
-    )
+    np.testing.assert_array_equal(sample.pred_panoptic_semantic, arrays['out/panoptic_semantic'])
+    np.testing.assert_array_equal(sample.pred_panoptic_instance, arrays['out/panoptic_instance'])
     assert len(sample.pred_clicks) == num_clicks
     np.testing.assert_array_equal(sample.pred_clicks.masks, arrays['out/point_prompt_masks'])
     np.testing.assert_array_equal(sample.pred_texts.masks, arrays['out/text_prompt_masks'])

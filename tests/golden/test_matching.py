@@ -31,9 +31,7 @@ def _num_scenes(arrays, case: str) -> int:
 def test_matched_pairs_and_costs(path):
     arrays, config = _cases(path)
     costs = config['inst']['matcher_costs']
-    base_matcher = SparseMatcher(
-        config['inst']['topk'], costs['cls'], costs['bce'], costs['dice']
-    )
+    base_matcher = SparseMatcher(config['inst']['topk'], costs['cls'], costs['bce'], costs['dice'])
     ov_costs = config['inst']['ov_matcher_costs']
     ov_matcher = SparseMatcher(config['inst']['topk'], 0.0, ov_costs['bce'], ov_costs['dice'])
     layers = ['final'] + [f'aux{i}' for i in range(config['num_aux_layers'])]
@@ -57,7 +55,9 @@ def test_matched_pairs_and_costs(path):
                 query_ids, gt_ids = base_matcher(*arguments)
                 checked += _compare(arrays, f'{out}/base/{layer}/scene{scene}', query_ids, gt_ids)
                 _compare_cost(
-                    arrays, f'{out}/base/{layer}/scene{scene}', lambda a=arguments: base_matcher.cost(*a)
+                    arrays,
+                    f'{out}/base/{layer}/scene{scene}',
+                    lambda a=arguments: base_matcher.cost(*a),
                 )
                 left = torch.ones(len(logits), dtype=torch.bool)
                 left[query_ids] = False
@@ -65,7 +65,9 @@ def test_matched_pairs_and_costs(path):
                 query_ids, gt_ids = ov_matcher(*arguments)
                 checked += _compare(arrays, f'{out}/ov/{layer}/scene{scene}', query_ids, gt_ids)
                 _compare_cost(
-                    arrays, f'{out}/ov/{layer}/scene{scene}', lambda a=arguments: ov_matcher.cost(*a)
+                    arrays,
+                    f'{out}/ov/{layer}/scene{scene}',
+                    lambda a=arguments: ov_matcher.cost(*a),
                 )
     assert checked > 0
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from tiny import tiny_config, tiny_model
 
 from unison3d.apis import TASKS, Segmenter
 from unison3d.engine.checkpoint import save_weights
@@ -23,8 +23,6 @@ from unison3d.errors import (
 from unison3d.io import read_ply
 from unison3d.models.text import TextEncoder
 from unison3d.structures import Click, PointScene
-
-from tiny import tiny_config, tiny_model
 
 
 class HashEncoder(TextEncoder):

@@ -94,9 +94,7 @@ def test_published_voxelisation(path):
                 # Distances in the unit of the grid; the reference stores them as multiples of it.
                 scene['elastic_points'] = coordinates
             scenes.append(scene)
-        preprocessor = ScenePreprocessor(
-            voxel_size, min_spatial_shape=minimum, spatial_multiple=1
-        )
+        preprocessor = ScenePreprocessor(voxel_size, min_spatial_shape=minimum, spatial_multiple=1)
         if elastic:
             preprocessor.voxel_size = 1.0
         batch = _collate(preprocessor, *scenes)

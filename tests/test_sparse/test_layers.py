@@ -18,7 +18,11 @@ from unison3d.sparse import (
 
 
 def random_tensor(
-    channels: int, shape=(7, 6, 9), batch_size: int = 2, share: float = 0.25, seed: int = 0,
+    channels: int,
+    shape=(7, 6, 9),
+    batch_size: int = 2,
+    share: float = 0.25,
+    seed: int = 0,
     dtype: torch.dtype = torch.float64,
 ) -> SparseTensor:
     generator = torch.Generator().manual_seed(seed)
@@ -83,7 +87,9 @@ def test_inverse_equals_dense_transposed(shape):
 
 
 def test_last_odd_plane_has_no_parent():
-    x = SparseTensor(torch.ones(2, 1), torch.tensor([[0, 0, 0, 0], [0, 4, 0, 0]]).int(), (5, 2, 2), 1)
+    x = SparseTensor(
+        torch.ones(2, 1), torch.tensor([[0, 0, 0, 0], [0, 4, 0, 0]]).int(), (5, 2, 2), 1
+    )
     down, up = StridedConv3d(1, 1), InverseConv3d(1, 1)
     coarse = down(x)
     assert len(coarse) == 1

@@ -13,7 +13,9 @@ from unison3d.errors import CheckpointError
 from unison3d.models import UnifiedSegmentor
 from unison3d.registry import MODELS, TEXT_ENCODERS
 
-SHIPPED_WEIGHTS = Path(__file__).parents[1] / 'assets' / 'weights' / 'unified-s_synth-rooms.safetensors'
+SHIPPED_WEIGHTS = (
+    Path(__file__).parents[1] / 'assets' / 'weights' / 'unified-s_synth-rooms.safetensors'
+)
 
 
 def load_model(
@@ -45,7 +47,9 @@ def load_model(
     try:
         config = json.loads(metadata['model'])
     except json.JSONDecodeError as error:
-        raise CheckpointError(f'{path}: the description of the model is damaged ({error})') from error
+        raise CheckpointError(
+            f'{path}: the description of the model is damaged ({error})'
+        ) from error
     _check_types(config, path)
     model = MODELS.build(config)
     load_state(model, weights, source=str(path))

@@ -284,7 +284,10 @@ class SceneResult:
         for task, colors in self.colorings().items():
             paths.append(
                 write_ply(
-                    out / f'{task}.ply', points, colors=colors, faces=scene.faces,
+                    out / f'{task}.ply',
+                    points,
+                    colors=colors,
+                    faces=scene.faces,
                     **self._ply_ids(task),
                 )
             )

@@ -12,7 +12,7 @@ import warnings
 from collections.abc import Sequence
 
 from unison3d.cli import doctor, infer, synth, test, train
-from unison3d.errors import SceneWarning, Unison3DError
+from unison3d.errors import MissingDependencyError, SceneWarning, Unison3DError
 from unison3d.version import __version__
 
 INTERRUPTED = 130
@@ -63,17 +63,23 @@ def main(argv: Sequence[str] | None = None) -> int:
             sys.stdout.flush()
             return status
     except KeyboardInterrupt:
-        print('unison3d: interrupted', file=sys.stderr)
-        return INTERRUPTED
+        return _fail('interrupted', INTERRUPTED)
     except BrokenPipeError:
         # The reader of our output has left, as in `unison3d doctor | head -1`.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
-    except (Unison3DError, OSError) as error:
+    except (Unison3DError, OSError, ImportError) as error:
         if args.debug:
             raise
-        print(f'unison3d: {error}', file=sys.stderr)
-        return error.exit_code if isinstance(error, Unison3DError) else 1
+        if isinstance(error, ImportError):
+            hint = 'Run `unison3d doctor` to see what is missing.'
+            return _fail(f'{error}. {hint}', MissingDependencyError.exit_code)
+        return _fail(error, error.exit_code if isinstance(error, Unison3DError) else 1)
+
+
+def _fail(message: object, status: int) -> int:
+    print(f'unison3d: {message}', file=sys.stderr)
+    return status
 
 
 def _short_scene_warnings() -> None:

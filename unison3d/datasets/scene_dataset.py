@@ -86,8 +86,10 @@ class SceneDataset(BaseDataset):
     def prepare_data(self, idx: int) -> Any:
         """Load scene ``idx`` and run the pipeline."""
         results = self.load_scene(self.get_data_info(idx))
-        if self.test_mode:
-            results['rng'] = np.random.default_rng([self.seed, idx])
+        # A resumable sampler numbers its draws, which gives a resumed run the same augmentation.
+        draw = 0 if self.test_mode else getattr(idx, 'draw', None)
+        if draw is not None:
+            results['rng'] = np.random.default_rng([self.seed, int(idx), draw])
         return self.pipeline(results)
 
     def load_scene(self, info: dict) -> dict:

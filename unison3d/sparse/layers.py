@@ -47,9 +47,7 @@ class SubmanifoldConv3d(_SparseConv3d):
     def forward(self, x: SparseTensor) -> SparseTensor:
         if self.kernel_size == 1:
             return x.replace(x.features @ self.weight[0])
-        return x.replace(
-            sparse_conv(x.features, self.weight, x.submanifold_map(self.kernel_size))
-        )
+        return x.replace(sparse_conv(x.features, self.weight, x.submanifold_map(self.kernel_size)))
 
 
 class StridedConv3d(_SparseConv3d):
@@ -98,7 +96,12 @@ def _apply_to_rows(layer: nn.Module, features: Tensor) -> Tensor:
     """
     if isinstance(layer, nn.BatchNorm1d) and layer.training and len(features) < 2:
         return nn.functional.batch_norm(
-            features, layer.running_mean, layer.running_var, layer.weight, layer.bias,
-            training=False, eps=layer.eps,
+            features,
+            layer.running_mean,
+            layer.running_var,
+            layer.weight,
+            layer.bias,
+            training=False,
+            eps=layer.eps,
         )
     return layer(features)

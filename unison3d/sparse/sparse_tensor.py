@@ -72,7 +72,12 @@ class SparseTensor:
     def replace(self, features: Tensor) -> SparseTensor:
         """Other features at the same voxels."""
         return SparseTensor(
-            features, self.coordinates, self.spatial_shape, self.batch_size, self.stride, self._cache
+            features,
+            self.coordinates,
+            self.spatial_shape,
+            self.batch_size,
+            self.stride,
+            self._cache,
         )
 
     def submanifold_map(self, kernel_size: int) -> KernelMap:
@@ -107,7 +112,9 @@ class SparseTensor:
     def at_level(self, features: Tensor, stride: int) -> SparseTensor:
         """Features at another level that has been created before."""
         if stride not in self._cache.coordinates:
-            raise ValueError(f'no level of stride {stride} yet; known: {sorted(self._cache.shapes)}')
+            raise ValueError(
+                f'no level of stride {stride} yet; known: {sorted(self._cache.shapes)}'
+            )
         return SparseTensor(
             features,
             self._cache.coordinates[stride],

@@ -37,7 +37,7 @@ model = dict(
             label_space='scannet20',
             text_encoder=bank,
             logit_scale=logit_scale,
-            queries=dict(keep_ratio=(0.3, 0.6), max_queries=300),
+            queries=dict(max_queries=350),
             matcher=dict(topk=3),
             semantic_weight=1.0,
             quality_weight=0.5,

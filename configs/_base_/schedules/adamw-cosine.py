@@ -1,13 +1,15 @@
 """AdamW, a short warm-up, then a cosine to almost zero, counted in iterations."""
 
-max_iters = 12000
+max_iters = 4500
 
 train_cfg = dict(type='IterBasedTrainLoop', max_iters=max_iters, val_interval=max_iters)
 val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')
 optim_wrapper = dict(
     type='OptimWrapper',
-    optimizer=dict(type='AdamW', lr=1e-3, weight_decay=0.02),
+    optimizer=dict(type='AdamW', lr=1.5e-3, weight_decay=0.02),
+    # Attention in post-norm layers does not stand the step of the convolutions.
+    paramwise_cfg=dict(custom_keys={'decoder': dict(lr_mult=0.5)}),
     clip_grad=dict(max_norm=10, norm_type=2),
 )
 param_scheduler = [

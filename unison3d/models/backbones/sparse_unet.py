@@ -69,9 +69,7 @@ class UNetLevel(nn.Module):
         self.is_deepest = len(planes) == 1
         if self.is_deepest:
             return
-        self.conv = SparseSequential(
-            _batch_norm(width), nn.ReLU(), StridedConv3d(width, planes[1])
-        )
+        self.conv = SparseSequential(_batch_norm(width), nn.ReLU(), StridedConv3d(width, planes[1]))
         self.u = UNetLevel(planes[1:], num_blocks)
         self.deconv = SparseSequential(
             _batch_norm(planes[1]), nn.ReLU(), InverseConv3d(planes[1], width)

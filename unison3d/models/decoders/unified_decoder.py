@@ -175,10 +175,7 @@ class UnifiedDecoder(nn.Module):
         )
         self.position_encoding = (
             nn.ModuleDict(
-                {
-                    name: FourierPositionEncoding(d_model)
-                    for name in ('key', 'query', 'mask')
-                }
+                {name: FourierPositionEncoding(d_model) for name in ('key', 'query', 'mask')}
             )
             if position_encoding
             else None

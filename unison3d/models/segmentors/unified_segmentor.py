@@ -79,7 +79,9 @@ class UnifiedSegmentor(BaseModel):
             sum(batch.num_superpoints),
         )
         return [
-            SceneFeatures(features, positions, superpoints, self.decoder.encode(features, positions))
+            SceneFeatures(
+                features, positions, superpoints, self.decoder.encode(features, positions)
+            )
             for features, positions, superpoints in zip(
                 pooled.split(batch.num_superpoints), batch.positions, batch.superpoints, strict=True
             )

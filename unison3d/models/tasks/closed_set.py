@@ -94,9 +94,7 @@ class ClosedSetTask(Task):
     def instance_logits(self, layer: LayerOutput) -> Tensor:
         """Logits of things and, last, background: (Q, T + 1)."""
         prototypes = self.class_embeddings[self.num_stuff :]
-        return with_background(
-            cosine_logits(layer.class_embeddings, prototypes, self.logit_scale)
-        )
+        return with_background(cosine_logits(layer.class_embeddings, prototypes, self.logit_scale))
 
     def semantic_logits(self, layer: LayerOutput) -> Tensor:
         """Logits of all classes without background: (Q, K)."""

@@ -53,7 +53,9 @@ class TextTask(Task):
         self.text_encoder_config = text_encoder
         self._text_encoder: TextEncoder | None = None
         self.text_mlp = nn.Sequential(
-            nn.Linear(embedding_dim, embedding_dim), nn.GELU(), nn.Linear(embedding_dim, in_channels)
+            nn.Linear(embedding_dim, embedding_dim),
+            nn.GELU(),
+            nn.Linear(embedding_dim, in_channels),
         )
         # Row 0 of the published ``type_embedding``.
         self.type_embedding = nn.Parameter(torch.randn(in_channels))
