@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+import torch
 from torch import Tensor
 
 from unison3d.sparse.kernel_map import KernelMap, build_strided_map, build_submanifold_map
@@ -108,6 +109,27 @@ class SparseTensor:
                 'needs the strided convolution it inverts to run before it'
             )
         return self._cache.strided[key]
+
+    def spread_to_finest(self) -> Tensor:
+        """Features copied to the finest voxels, (V_1, C).
+
+        A voxel that the way down dropped (odd grids) gets zeros.
+        """
+        factors = {coarse: fine for fine, coarse in self._steps()}
+        features, stride = self.features, self.stride
+        while stride in factors:
+            fine = factors[stride]
+            kernel_map = self._cache.strided[fine, stride // fine]
+            spread = features.new_zeros((kernel_map.num_inputs, features.shape[1]))
+            rows_in, rows_out = torch.cat(kernel_map.inputs), torch.cat(kernel_map.outputs)
+            # index_select, because the backward of plain indexing is many times slower on CPUs.
+            features = spread.index_copy(0, rows_in, features.index_select(0, rows_out))
+            stride = fine
+        return features
+
+    def _steps(self) -> list[tuple[int, int]]:
+        """Pairs of strides joined by a strided layer."""
+        return [(fine, fine * factor) for fine, factor in self._cache.strided]
 
     def at_level(self, features: Tensor, stride: int) -> SparseTensor:
         """Features at another level that has been created before."""

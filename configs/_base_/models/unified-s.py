@@ -21,7 +21,9 @@ model = dict(
         point_features=('color', 'has_color', 'height', 'verticality'),
         min_spatial_shape=16,
     ),
-    backbone=dict(type='SparseUNet', planes=(24, 48, 72, 96, 128), num_blocks=1),
+    backbone=dict(
+        type='SparseUNet', planes=(24, 48, 72, 96, 128), num_blocks=1, num_output_levels=3
+    ),
     decoder=dict(
         type='UnifiedDecoder',
         d_model=128,
@@ -48,6 +50,7 @@ model = dict(
             type='TextTask',
             embedding_dim=embedding_dim,
             text_encoder=text_encoder,
+            wide=True,
             loss_weight=0.5,
             postprocess=postprocess,
         ),

@@ -1,6 +1,6 @@
 """AdamW, a short warm-up, then a cosine to almost zero, counted in iterations."""
 
-max_iters = 4500
+max_iters = 4200
 
 train_cfg = dict(type='IterBasedTrainLoop', max_iters=max_iters, val_interval=max_iters)
 val_cfg = dict(type='ValLoop')

@@ -71,11 +71,14 @@ class QueryBlock:
             allows all. Rows of different blocks never see each other.
         positions: (R, 3) metres relative to the scene's centre, NaN rows where a query has no
             place (a sentence). Used by decoders with a position encoding.
+        offset: (R, D) added after the projection to the decoder's width, for what does not fit
+            through ``C_in`` channels; None adds nothing.
     """
 
     features: Tensor
     allowed: Tensor | None = None
     positions: Tensor | None = None
+    offset: Tensor | None = None
 
 
 def pool_mask_features(mask_logits: Tensor, mask_features: Tensor) -> Tensor:
@@ -217,7 +220,7 @@ class UnifiedDecoder(nn.Module):
         sizes = [len(block.features) for block in blocks]
         ends = torch.tensor(sizes).cumsum(0).tolist()
         slices = [slice(end - size, end) for size, end in zip(sizes, ends, strict=True)]
-        queries = self.query_proj(torch.cat([block.features for block in blocks]))
+        queries = torch.cat([self._project(block) for block in blocks])
         if self.position_encoding is not None:
             positions = torch.cat([block.positions for block in blocks])
             queries = queries + self.position_encoding['query'](positions)
@@ -239,6 +242,10 @@ class UnifiedDecoder(nn.Module):
             if all_layers or last:
                 outputs.append(output)
         return [[output.rows(rows) for output in outputs] for rows in slices]
+
+    def _project(self, block: QueryBlock) -> Tensor:
+        queries = self.query_proj(block.features)
+        return queries if block.offset is None else queries + block.offset
 
     def _attend_inside(self, index: int, rows: Tensor, allowed: Tensor | None) -> Tensor:
         if len(rows) == 0:

@@ -63,7 +63,7 @@ class ClickTask(Task):
         )
         same_object = prompts.click_objects[:, None] == prompts.click_objects[None]
         block = QueryBlock(
-            features.superpoint_features[superpoints] + sign,
+            features.superpoint_features.index_select(0, superpoints) + sign,
             allowed=same_object,
             positions=features.positions[superpoints],
         )

@@ -39,7 +39,7 @@ class SuperpointQueries(nn.Module):
         """Queries of one scene."""
         superpoints = self._draw(features.num_superpoints, features.device)
         block = QueryBlock(
-            features.superpoint_features[superpoints] + self.type_embedding,
+            features.superpoint_features.index_select(0, superpoints) + self.type_embedding,
             positions=features.positions[superpoints],
         )
         return TaskRows(block, superpoints)

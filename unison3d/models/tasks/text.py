@@ -29,6 +29,8 @@ class TextTask(Task):
         d_model: width of the decoder.
         embedding_dim: width of a sentence embedding, E.
         text_encoder: config of the encoder for sentences that come without an embedding.
+        wide: give the sentence to the decoder in its full width. False is the published model,
+            which squeezes every sentence into the ``in_channels`` of a superpoint.
         mask_loss: options of :class:`MaskSetLoss`.
         loss_weight: weight of the task.
         quality_weight: weight of the quality term inside the task.
@@ -43,6 +45,7 @@ class TextTask(Task):
         d_model: int,
         embedding_dim: int = 768,
         text_encoder: dict | None = None,
+        wide: bool = False,
         mask_loss: dict | None = None,
         loss_weight: float = 0.1,
         quality_weight: float = 0.1,
@@ -52,10 +55,11 @@ class TextTask(Task):
         self.embedding_dim = embedding_dim
         self.text_encoder_config = text_encoder
         self._text_encoder: TextEncoder | None = None
+        self.wide = wide
         self.text_mlp = nn.Sequential(
             nn.Linear(embedding_dim, embedding_dim),
             nn.GELU(),
-            nn.Linear(embedding_dim, in_channels),
+            nn.Linear(embedding_dim, d_model if wide else in_channels),
         )
         # Row 0 of the published ``type_embedding``.
         self.type_embedding = nn.Parameter(torch.randn(in_channels))
@@ -69,10 +73,13 @@ class TextTask(Task):
         """A query per sentence of the sample."""
         embeddings = self._embeddings(sample).to(features.superpoint_features)
         num_texts = len(embeddings)
+        encoded = self.text_mlp(embeddings)
+        own = self.type_embedding.expand(num_texts, -1)
         block = QueryBlock(
-            self.text_mlp(embeddings) + self.type_embedding,
+            own if self.wide else encoded + own,
             allowed=torch.eye(num_texts, dtype=torch.bool, device=features.device),
             positions=features.positions.new_full((num_texts, 3), float('nan')),
+            offset=encoded if self.wide else None,
         )
         superpoints = torch.full((num_texts,), -1, dtype=torch.int64, device=features.device)
         return TaskRows(block, superpoints)

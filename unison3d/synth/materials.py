@@ -1,0 +1,194 @@
+"""Named colours and procedural surface patterns.
+
+A paint is what a primitive is covered with: a base colour that has a name (sentences use it), a
+second colour for the pattern, and the pattern itself.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+(
+    PLAIN,
+    WOOD,
+    CLOTH,
+    STRIPES,
+    CHECKER,
+    BLOTCHES,
+    CARPET,
+    TILES,
+    GLOSSY,
+    GLASS,
+    BLACK_GLASS,
+    PLANKS,
+) = range(12)
+
+# Muted, warm tones: consumer cameras under lamps rarely see saturated colours indoors.
+_COLORS: dict[str, tuple[tuple[float, float, float], ...]] = {
+    'white': ((0.82, 0.81, 0.78), (0.75, 0.75, 0.74), (0.88, 0.87, 0.84)),
+    'gray': ((0.45, 0.45, 0.45), (0.36, 0.37, 0.39), (0.55, 0.55, 0.54)),
+    'black': ((0.10, 0.10, 0.11), (0.15, 0.14, 0.14), (0.07, 0.07, 0.08)),
+    'brown': ((0.40, 0.25, 0.14), (0.32, 0.19, 0.11), (0.48, 0.30, 0.17), (0.27, 0.16, 0.10)),
+    'beige': ((0.70, 0.61, 0.47), (0.64, 0.54, 0.40), (0.76, 0.68, 0.54)),
+    'red': ((0.62, 0.13, 0.12), (0.50, 0.10, 0.12), (0.70, 0.20, 0.16)),
+    'orange': ((0.82, 0.43, 0.12), (0.75, 0.36, 0.10)),
+    'yellow': ((0.85, 0.72, 0.20), (0.78, 0.66, 0.28)),
+    'green': ((0.20, 0.42, 0.20), (0.30, 0.48, 0.26), (0.14, 0.32, 0.20)),
+    'blue': ((0.15, 0.24, 0.52), (0.22, 0.36, 0.62), (0.12, 0.17, 0.34)),
+    'purple': ((0.36, 0.18, 0.44), (0.44, 0.26, 0.50)),
+    'pink': ((0.80, 0.48, 0.55), (0.74, 0.40, 0.48)),
+}
+COLOR_NAMES: tuple[str, ...] = tuple(_COLORS)
+
+WOODS = ('brown', 'brown', 'brown', 'beige', 'beige', 'orange', 'white', 'black')
+METALS = ('gray', 'gray', 'black', 'white')
+FABRICS = (
+    'gray',
+    'gray',
+    'black',
+    'blue',
+    'brown',
+    'beige',
+    'red',
+    'green',
+    'white',
+    'purple',
+    'yellow',
+    'orange',
+    'pink',
+)
+BRIGHTS = ('red', 'orange', 'yellow', 'green', 'blue', 'purple', 'pink', 'white', 'black')
+
+
+class Paint(NamedTuple):
+    """Colour and pattern of a primitive.
+
+    Attributes:
+        color: base colour, RGB in [0, 1].
+        second: pattern colour, RGB in [0, 1].
+        material: one of the pattern constants of this module.
+        name: index into ``COLOR_NAMES`` of the base colour.
+    """
+
+    color: tuple[float, float, float]
+    second: tuple[float, float, float]
+    material: int
+    name: int
+
+
+def make_paint(
+    rng: np.random.Generator,
+    choices: tuple[str, ...] | str,
+    material: int = PLAIN,
+    contrast: float = 0.25,
+) -> Paint:
+    """Draw a paint whose base colour carries one of the given names.
+
+    Args:
+        rng: source of randomness.
+        choices: colour names, drawn uniformly (repeat a name to favour it).
+        material: pattern constant.
+        contrast: how far the pattern colour is from the base colour, in [0, 1].
+    """
+    name = choices if isinstance(choices, str) else choices[int(rng.integers(len(choices)))]
+    tones = _COLORS[name]
+    base = np.asarray(tones[int(rng.integers(len(tones)))])
+    base = np.clip(base * rng.uniform(0.85, 1.12) + rng.normal(0, 0.015, 3), 0.02, 0.97)
+    other = (
+        _COLORS[COLOR_NAMES[int(rng.integers(len(COLOR_NAMES)))]][0]
+        if material in (STRIPES, CHECKER, BLOTCHES)
+        else base * (0.6 if base.mean() > 0.35 else 1.7)
+    )
+    second = np.clip(base + contrast * 2 * (np.asarray(other) - base), 0.02, 0.97)
+    return Paint(tuple(base.tolist()), tuple(second.tolist()), material, COLOR_NAMES.index(name))
+
+
+def wood(rng: np.random.Generator, choices: tuple[str, ...] | str = WOODS) -> Paint:
+    return make_paint(rng, choices, WOOD, 0.2)
+
+
+def metal(rng: np.random.Generator, choices: tuple[str, ...] | str = METALS) -> Paint:
+    return make_paint(rng, choices, GLOSSY, 0.1)
+
+
+def fabric(rng: np.random.Generator, choices: tuple[str, ...] | str = FABRICS) -> Paint:
+    material = (CLOTH, CLOTH, CLOTH, CLOTH, STRIPES, CHECKER, BLOTCHES)[int(rng.integers(7))]
+    # Strong patterns would make the colour name a lie, so they stay faint.
+    return make_paint(rng, choices, material, 0.12)
+
+
+def _hash_noise(x: np.ndarray, y: np.ndarray, seed: np.ndarray) -> np.ndarray:
+    """Cheap repeatable lattice noise in [0, 1] for integer-valued x, y."""
+    v = np.sin(x * 12.9898 + y * 78.233 + seed * 37.719) * 43758.547
+    return v - np.floor(v)
+
+
+def apply_pattern(
+    color: np.ndarray,
+    second: np.ndarray,
+    material: np.ndarray,
+    st: np.ndarray,
+    seed: np.ndarray,
+    rng: np.random.Generator,
+) -> np.ndarray:
+    """Evaluate the pattern of every sample.
+
+    Args:
+        color: float32, (N, 3), base colours.
+        second: float32, (N, 3), pattern colours.
+        material: int, (N,), pattern constants.
+        st: float32, (N, 2), metres along the surface.
+        seed: float32, (N,), one number per primitive in [0, 1); shifts and scales the pattern.
+        rng: source of the fine grain.
+
+    Returns:
+        float32, (N, 3), albedo in [0, 1].
+    """
+    n = len(color)
+    mix = np.zeros(n, np.float32)
+    grain = np.full(n, 0.012, np.float32)
+    for kind in np.unique(material).tolist():
+        rows = np.flatnonzero(material == kind)
+        s, t, q = st[rows, 0], st[rows, 1], seed[rows]
+        if kind == WOOD:
+            mix[rows] = 0.5 + 0.5 * np.sin(s * (60 + 60 * q) + 3 * np.sin(t * 4 + 9 * q) + 6 * q)
+            grain[rows] = 0.02
+        elif kind == PLANKS:
+            mix[rows] = _hash_noise(
+                np.floor(s / 0.12), np.floor(t / 1.1 + 7 * _hash_noise(np.floor(s / 0.12), 0, q)), q
+            )
+            grain[rows] = 0.025
+        elif kind == CLOTH:
+            mix[rows] = 0.3 * rng.random(len(rows), np.float32)
+            grain[rows] = 0.03
+        elif kind == STRIPES:
+            mix[rows] = np.sin(s * (25 + 60 * q) + 6 * q) > 0.1
+            grain[rows] = 0.02
+        elif kind == CHECKER:
+            size = 0.06 + 0.2 * q
+            mix[rows] = (np.floor(s / size) + np.floor(t / size)) % 2
+            grain[rows] = 0.02
+        elif kind == BLOTCHES:
+            size = 0.05 + 0.15 * q
+            mix[rows] = (
+                np.sin(s / size + 9 * q + np.sin(t / size)) * np.sin(t / size * 1.3 + 5 * q) * 0.7
+                + 0.4
+            )
+            grain[rows] = 0.03
+        elif kind == CARPET:
+            mix[rows] = (
+                0.25 * np.sin(s * 5 + 9 * q) * np.sin(t * 4 + 2 * q)
+                + 0.25
+                + 0.3 * rng.random(len(rows))
+            )
+            grain[rows] = 0.03
+        elif kind == TILES:
+            size = 0.2 + 0.3 * q
+            line = (np.abs(s / size % 1 - 0.5) > 0.47) | (np.abs(t / size % 1 - 0.5) > 0.47)
+            mix[rows] = np.where(
+                line, 1.0, 0.25 * _hash_noise(np.floor(s / size), np.floor(t / size), q)
+            )
+    out = color + np.clip(mix, 0, 1)[:, None] * (second - color)
+    return out + rng.standard_normal(n, np.float32)[:, None] * grain[:, None]

@@ -1,0 +1,345 @@
+"""ScanRefer-like sentences with exact targets.
+
+Candidates of every kind are built from the facts of the visible objects; those with an unclear
+case are dropped; what is left is drawn kind by kind so that no kind crowds out the others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from .catalog import FURNITURE, spoken_name, withheld_names
+from .facts import Facts
+from .words import BROAD, COVERS, LEADS, NUMBERS, ORDINALS, SYNONYMS, meaning, plural
+
+KINDS = ('class', 'color', 'size', 'relation', 'ordinal', 'count', 'negation', 'zero')
+
+
+@dataclass(frozen=True)
+class Sentence:
+    """A referring sentence.
+
+    Attributes:
+        text: the sentence.
+        targets: ids of the instances it means; empty if it fits nothing in the scene.
+        kind: one of ``KINDS``.
+    """
+
+    text: str
+    targets: tuple[int, ...]
+    kind: str
+
+
+class _Writer:
+    """Builds candidate sentences of one scene."""
+
+    def __init__(self, facts: Facts, rng: np.random.Generator, include_withheld: bool):
+        self.facts, self.rng = facts, rng
+        hidden = frozenset() if include_withheld else frozenset(withheld_names())
+        self.banned = hidden
+        nouns = {n for n in facts.names if n not in hidden}
+        nouns |= {noun for noun, names in BROAD.items() if names & set(facts.names)}
+        self.groups: dict[str, tuple[int, ...]] = {}
+        for noun in sorted(nouns):
+            ids = tuple(i for i, n in enumerate(facts.names) if n in meaning(noun))
+            # A broad noun that also covers a withheld kind would give its label away.
+            if ids and noun not in hidden and not {facts.names[i] for i in ids} & hidden:
+                self.groups[noun] = ids
+        self.anchors = [
+            (noun, ids[0])
+            for noun, ids in self.groups.items()
+            if len(ids) == 1 and facts.counts[ids[0]] >= 60
+        ]
+
+    def word(self, noun: str) -> str:
+        options = SYNONYMS.get(noun, ())
+        if options and self.rng.random() < 0.3:
+            return options[int(self.rng.integers(len(options)))]
+        return noun
+
+    def shuffled(self, items: list) -> list:
+        return [items[k] for k in self.rng.permutation(len(items))]
+
+    def pick(self, *options: str) -> str:
+        return options[int(self.rng.integers(len(options)))]
+
+    def by_class(self) -> Iterator[Sentence]:
+        for noun, ids in self.shuffled(list(self.groups.items())):
+            if len(ids) == 1:
+                yield Sentence(f'the {self.word(noun)}', ids, 'class')
+
+    def by_color(self) -> Iterator[Sentence]:
+        for noun, ids in self.shuffled(list(self.groups.items())):
+            tints = [self.facts.colors[i] for i in ids]
+            if '' in tints:
+                continue
+            for tint in self.shuffled(sorted(set(tints))):
+                targets = tuple(i for i, t in zip(ids, tints, strict=True) if t == tint)
+                word = self.word(noun)
+                if len(targets) == 1:
+                    yield Sentence(
+                        self.pick(
+                            f'the {tint} {word}',
+                            f'the {word} that is {tint}',
+                            f'a {word} with {tint} color',
+                        ),
+                        targets,
+                        'color',
+                    )
+                elif len(targets) < len(ids):
+                    yield Sentence(
+                        self.pick(f'the {tint} {plural(word)}', f'all {tint} {plural(word)}'),
+                        targets,
+                        'color',
+                    )
+
+    def by_negation(self) -> Iterator[Sentence]:
+        for noun, ids in self.shuffled(list(self.groups.items())):
+            tints = [self.facts.colors[i] for i in ids]
+            if len(ids) < 2 or '' in tints:
+                continue
+            for tint in self.shuffled(sorted(set(tints))):
+                targets = tuple(i for i, t in zip(ids, tints, strict=True) if t != tint)
+                word = self.word(noun)
+                if len(targets) == 1:
+                    yield Sentence(
+                        self.pick(
+                            f'the {word} that is not {tint}', f'the {word} which is not {tint}'
+                        ),
+                        targets,
+                        'negation',
+                    )
+                elif targets:
+                    rest = word if len(ids) - len(targets) == 1 else plural(word)
+                    yield Sentence(
+                        self.pick(
+                            f'the {plural(word)} that are not {tint}',
+                            f'every {word} except the {tint} {rest}',
+                        ),
+                        targets,
+                        'negation',
+                    )
+
+    def by_size(self) -> Iterator[Sentence]:
+        f = self.facts
+        scales = (
+            (f.sizes, 1.4, ('largest', 'biggest'), ('smallest',)),
+            (f.high, None, ('highest',), ('lowest',)),
+        )
+        for noun, ids in self.shuffled([g for g in self.groups.items() if len(g[1]) > 1]):
+            for values, ratio, most, least in scales:
+                v = values[list(ids)]
+                order = np.argsort(v)
+                word = self.word(noun)
+                for ends, words in (((-1, -2), most), ((0, 1), least)):
+                    best, next_best = v[order[ends[0]]], v[order[ends[1]]]
+                    clear = (
+                        max(best, next_best) > ratio * min(best, next_best)
+                        if ratio
+                        else abs(best - next_best) > 0.25
+                    )
+                    if clear:
+                        target = (ids[int(order[ends[0]])],)
+                        yield Sentence(f'the {self.pick(*words)} {word}', target, 'size')
+
+    def by_relation(self) -> Iterator[Sentence]:
+        f = self.facts
+        relations: tuple[tuple[Callable[[int, int], int], tuple[str, ...]], ...] = (
+            (f.on, ('on', 'on top of', 'standing on', 'lying on')),
+            (f.under, ('under', 'below', 'underneath')),
+            (f.above, ('above', 'hanging above', 'over')),
+            (f.near, ('next to', 'beside', 'by', 'near', 'close to')),
+        )
+        groups = list(self.groups.items())
+        for noun, ids in self.shuffled(groups):
+            for anchor_noun, anchor in self.shuffled(self.anchors)[:6]:
+                if anchor in ids or anchor_noun == noun:
+                    continue
+                word, place = self.word(noun), self.word(anchor_noun)
+                for test, phrases in relations:
+                    if test == f.under and anchor_noun not in COVERS:
+                        continue
+                    marks = [test(i, anchor) for i in ids]
+                    if 0 in marks or 1 not in marks:
+                        continue
+                    targets = tuple(i for i, k in zip(ids, marks, strict=True) if k > 0)
+                    where = self.pick(*phrases)
+                    if test == f.on and f.names[anchor] in ('door', 'window'):
+                        continue
+                    if len(targets) == 1:
+                        text = self.pick(
+                            f'the {word} {where} the {place}',
+                            f'the {word} that is {where} the {place}',
+                            f'{where} the {place} there is a {word}',
+                        )
+                        yield Sentence(text, targets, 'relation')
+                    elif len(targets) < len(ids) or self.rng.random() < 0.3:
+                        yield Sentence(
+                            f'the {plural(word)} {where} the {place}', targets, 'relation'
+                        )
+                    break
+                if len(ids) > 1:
+                    yield from self._extreme(noun, ids, anchor_noun, anchor)
+
+    def _extreme(
+        self, noun: str, ids: tuple[int, ...], anchor_noun: str, anchor: int
+    ) -> Iterator[Sentence]:
+        d = np.array([self.facts.distance(i, anchor) for i in ids])
+        order = np.argsort(d)
+        word, place = self.word(noun), self.word(anchor_noun)
+        if d[order[1]] - d[order[0]] > 0.4:
+            yield Sentence(
+                self.pick(
+                    f'the {word} closest to the {place}', f'the {word} nearest to the {place}'
+                ),
+                (ids[int(order[0])],),
+                'relation',
+            )
+        if d[order[-1]] - d[order[-2]] > 0.4:
+            yield Sentence(
+                self.pick(
+                    f'the {word} farthest from the {place}',
+                    f'the {word} that is farthest away from the {place}',
+                ),
+                (ids[int(order[-1])],),
+                'relation',
+            )
+
+    def by_between(self) -> Iterator[Sentence]:
+        f = self.facts
+        for noun, ids in self.shuffled(list(self.groups.items())):
+            for k, (first, a) in enumerate(self.shuffled(self.anchors)[:5]):
+                for second, b in self.anchors[:8]:
+                    if (
+                        a == b
+                        or first == second
+                        or noun in (first, second)
+                        or a in ids
+                        or b in ids
+                        or k > 3
+                    ):
+                        continue
+                    marks = [f.between(i, a, b) for i in ids]
+                    if 0 not in marks and marks.count(1) == 1:
+                        ends = f'the {self.word(first)} and the {self.word(second)}'
+                        target = (ids[marks.index(1)],)
+                        yield Sentence(f'the {self.word(noun)} between {ends}', target, 'relation')
+
+    def by_ordinal(self) -> Iterator[Sentence]:
+        for noun, ids in self.shuffled([g for g in self.groups.items() if len(g[1]) > 1]):
+            for anchor_noun, anchor in self.shuffled(self.anchors)[:4]:
+                if anchor in ids or anchor_noun == noun:
+                    continue
+                d = np.array([self.facts.distance(i, anchor) for i in ids])
+                order = np.argsort(d)
+                for rank, ordinal in ORDINALS.items():
+                    if rank > len(ids) or (np.diff(d[order][: rank + 1]) < 0.4).any():
+                        continue
+                    text = self.pick(
+                        f'the {ordinal} {self.word(noun)} from the {self.word(anchor_noun)}',
+                        f'the {ordinal} closest {self.word(noun)} to the {self.word(anchor_noun)}',
+                    )
+                    yield Sentence(text, (ids[int(order[rank - 1])],), 'ordinal')
+
+    def by_count(self) -> Iterator[Sentence]:
+        for noun, ids in self.shuffled([g for g in self.groups.items() if len(g[1]) > 1]):
+            word = plural(self.word(noun))
+            options = [f'all {word}', f'all the {word}', f'the {word}', f'every {self.word(noun)}']
+            if len(ids) in NUMBERS:
+                options.append(f'the {NUMBERS[len(ids)]} {word}')
+            yield Sentence(self.pick(*options), ids, 'count')
+
+    def by_absence(self) -> Iterator[Sentence]:
+        f = self.facts
+        present = set(f.names) | f.hidden
+        names = sorted({spoken_name(k) for k in FURNITURE} - self.banned)
+        for name in self.shuffled(names):
+            # Nothing in the room may be called by this noun or its broader sense, seen or not.
+            broad = meaning(name) | {name}
+            related = {n for names_ in BROAD.values() if name in names_ for n in names_}
+            if not (broad | related) & present:
+                yield Sentence(f'the {self.word(name)}', (), 'zero')
+                if self.anchors and self.rng.random() < 0.5:
+                    where = f'{self.pick("next to", "near")} the {self.anchors[0][0]}'
+                    yield Sentence(f'the {self.word(name)} {where}', (), 'zero')
+        for noun, ids in self.shuffled(list(self.groups.items())):
+            tints = {f.colors[i] for i in ids}
+            if '' in tints or any(n in f.hidden for n in meaning(noun)):
+                continue
+            for tint in ('red', 'green', 'blue', 'yellow', 'purple'):
+                if tint not in tints and self.rng.random() < 0.2:
+                    yield Sentence(f'the {tint} {self.word(noun)}', (), 'zero')
+
+
+def write_sentences(
+    facts: Facts, rng: np.random.Generator, *, limit: int = 16, include_withheld: bool = False
+) -> list[Sentence]:
+    """Write up to ``limit`` different sentences about a scene.
+
+    Args:
+        facts: measurements of the visible instances.
+        rng: source of randomness.
+        limit: most sentences to return.
+        include_withheld: also speak about withheld kinds.
+
+    Returns:
+        Sentences in random order; at most two of them have no target.
+    """
+    writer = _Writer(facts, rng, include_withheld)
+    # Relations are what people mostly use, so they get the largest share of the draws.
+    sources = [
+        writer.by_class(),
+        writer.by_relation(),
+        writer.by_color(),
+        writer.by_relation(),
+        writer.by_size(),
+        writer.by_count(),
+        writer.by_relation(),
+        writer.by_ordinal(),
+        writer.by_between(),
+        writer.by_negation(),
+        writer.by_class(),
+        writer.by_absence(),
+    ]
+    out: dict[str, Sentence] = {}
+    zeros = 0
+    while sources and len(out) < limit:
+        alive = []
+        for source in sources:
+            for sentence in source:
+                text = LEADS[int(rng.integers(len(LEADS)))].format(sentence.text)
+                if sentence.text.startswith(
+                    (
+                        'a ',
+                        'on ',
+                        'under',
+                        'below',
+                        'above',
+                        'hanging',
+                        'over',
+                        'next',
+                        'beside',
+                        'by ',
+                        'near',
+                        'close',
+                        'standing',
+                        'lying',
+                        'every',
+                        'all ',
+                    )
+                ):
+                    text = sentence.text
+                if text in out or (not sentence.targets and zeros >= 2):
+                    continue
+                zeros += not sentence.targets
+                out[text] = Sentence(text, sentence.targets, sentence.kind)
+                alive.append(source)
+                break
+            if len(out) >= limit:
+                break
+        sources = alive
+    found = list(out.values())
+    return [found[k] for k in rng.permutation(len(found))]
