@@ -35,7 +35,6 @@ from unison3d.evaluation.functional import (
     distinct_masks,
     nan_mean,
 )
-from unison3d.models.postprocess import matrix_nms
 from unison3d.structures import SCANNET20, PointScene
 from unison3d.superpoints import compute_superpoints
 
@@ -147,7 +146,7 @@ def scene_superpoints(scene: PointScene) -> np.ndarray:
     """Superpoints as the model would cut them."""
     if scene.superpoints is not None:
         return scene.superpoints
-    return compute_superpoints(scene.points, scene.colors, scene.normals, scene.faces)
+    return compute_superpoints(scene.points, scene.colors, scene.faces)
 
 
 def baselines(scan: LabelledScan) -> dict[str, Prediction]:
@@ -171,24 +170,21 @@ def baselines(scan: LabelledScan) -> dict[str, Prediction]:
 def predict(segmenter: Segmenter, scan: LabelledScan) -> Prediction:
     """What the weights say.
 
-    Objects are the open-vocabulary proposals, because a scan holds objects outside the 20 classes;
-    their names are dropped and matrix NMS runs once more over all of them.
+    Objects are the open-vocabulary ones, because a scan holds objects outside the 20 classes; their
+    names are dropped.
     """
     segmenter.set_scene(scan.scene)
     positions = [tuple(p) for p in scan.scene.world_points[scan.clicks]]
     tasks = ['semantic', 'open_vocabulary'] + (['interactive'] if positions else [])
     result = segmenter.predict(tasks, clicks=positions)
     found = result.open_instances
-    scores, rows = matrix_nms(
-        found.superpoint_masks.float(), torch.zeros_like(found.labels), found.scores
-    )
     clicks = (
         result.click_masks.superpoint_masks.numpy() if positions else np.zeros((0, 0), dtype=bool)
     )
     return Prediction(
         superpoints=found.superpoints.numpy(),
-        masks=found.superpoint_masks[rows].numpy(),
-        scores=scores.numpy(),
+        masks=found.superpoint_masks.numpy(),
+        scores=found.scores.numpy(),
         clicks=clicks,
         semantic=result.semantic,
     )

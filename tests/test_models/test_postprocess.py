@@ -6,6 +6,7 @@ import torch
 from unison3d.errors import ConfigError
 from unison3d.models.postprocess import (
     PostprocessConfig,
+    distinct_proposals,
     mask_quality,
     matrix_nms,
     merge_panoptic,
@@ -108,7 +109,9 @@ def test_any_number_of_queries_and_superpoints(queries, superpoint_count):
     config = PostprocessConfig()
     found = select_instances(cls_logits, mask_logits, quality, superpoints, config)
     assert found.superpoint_masks.shape == (len(found), superpoint_count)
-    proposals = select_proposals(mask_logits, quality, superpoints, config)
+    proposals, rows = select_proposals(mask_logits, quality, superpoints, config)
+    assert len(rows) == len(proposals)
+    assert len(distinct_proposals(proposals, config)) <= len(proposals)
     assert proposals.superpoint_masks.shape[1] == superpoint_count
     semantic_logits = torch.zeros(superpoint_count, 20)
     semantic, segment = predict_panoptic(
@@ -185,9 +188,10 @@ def test_permuting_points_permutes_results():
 
 def test_proposals_have_no_class_and_no_minimum_size():
     logits, superpoints = _scene(0, 1)
-    found = select_proposals(
+    found, rows = select_proposals(
         logits, torch.tensor([0.9, 0.3]), superpoints, PostprocessConfig(min_points=1000)
     )
+    assert rows.tolist() == [0]
     assert found.labels.tolist() == [-1]
     assert found.scores.tolist() == pytest.approx([0.9], abs=1e-3)
 
@@ -198,3 +202,18 @@ def test_proposals_have_no_class_and_no_minimum_size():
 def test_config_rejects_values_without_meaning(options):
     with pytest.raises(ConfigError):
         PostprocessConfig(**options)
+
+
+def test_of_overlapping_proposals_the_best_stays():
+    masks = torch.tensor(
+        [[1, 1, 0, 0], [1, 1, 1, 0], [0, 0, 1, 1], [0, 0, 0, 0]], dtype=torch.bool
+    )
+    superpoints = torch.tensor([0, 0, 0, 1, 1, 1, 2, 3, 3, 3])
+    scores = torch.tensor([0.5, 0.9, 0.4, 0.8])
+    found = InstanceMasks(masks, superpoints, torch.full((4,), -1), scores)
+    config = PostprocessConfig(min_points=0, proposal_overlap=0.5)
+    # Row 1 beats row 0 (5 of 6 points shared) and leaves row 2 (1 of 9); row 3 is empty.
+    assert distinct_proposals(found, config).tolist() == [1, 2]
+    loose = PostprocessConfig(min_points=0, proposal_overlap=0.9)
+    assert distinct_proposals(found, loose).tolist() == [1, 0, 2]
+    assert distinct_proposals(found, PostprocessConfig(min_points=5)).tolist() == [1]

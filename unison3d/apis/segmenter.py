@@ -109,11 +109,11 @@ class Segmenter:
         if not isinstance(scene, PointScene):
             scene = PointScene.from_file(scene, on_bad=on_bad, scale=scale)
         read = time.perf_counter()
-        normals, superpoints = scene.normals, scene.superpoints
-        if normals is None:
-            normals = estimate_normals(scene.points)[0]
+        # As in training, also where the file has normals of its own: those of a mesh are smoother.
+        normals = estimate_normals(scene.points)[0]
+        superpoints = scene.superpoints
         if superpoints is None:
-            superpoints = compute_superpoints(scene.points, scene.colors, normals, scene.faces)
+            superpoints = compute_superpoints(scene.points, scene.colors, scene.faces)
         scene = scene.replace(normals=normals, superpoints=superpoints)
         segmented = time.perf_counter()
         self._features = self._encode(scene) if len(scene) else None

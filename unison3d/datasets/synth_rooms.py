@@ -12,7 +12,7 @@ import numpy as np
 from unison3d.datasets.scene_dataset import SceneDataset
 from unison3d.errors import ConfigError
 from unison3d.registry import DATASETS
-from unison3d.superpoints import estimate_normals, segment_points
+from unison3d.superpoints import compute_superpoints, estimate_normals
 
 
 def _make_scene(seed: int, **options: Any):
@@ -92,7 +92,7 @@ class SynthRoomsDataset(SceneDataset):
             'points': points,
             'colors': scene.colors,
             'normals': normals,
-            'superpoints': segment_points(points, scene.colors),
+            'superpoints': compute_superpoints(points, scene.colors),
             'semantic': scene.semantic,
             'instances': scene.instances,
             'instance_semantic': np.asarray(scene.instance_semantic, np.int64),

@@ -155,10 +155,19 @@ def _floor_height(points: Tensor) -> Tensor:
     return points[:, 2].kthvalue(rank).values
 
 
-def _superpoint_positions(points: Tensor, superpoints: Tensor, count: int, floor: Tensor) -> Tensor:
-    """Centres relative to the middle of the floor, float32 (count, 3)."""
+def _superpoint_positions(
+    points: Tensor, superpoints: Tensor, count: int, floor: Tensor
+) -> Tensor:
+    """Centres relative to the middle of the floor, float32 (count, 3).
+
+    The middle lies between the 1st and 99th percentile of x and y, which a few stray points (what
+    a scanner sees in a mirror or through a window) do not move.
+    """
     if count == 0:
         return points.new_zeros((0, 3))
-    centre = (points.amin(dim=0) + points.amax(dim=0)) / 2
+    rank = max(1, round(0.01 * len(points)))
+    low = points.kthvalue(rank, dim=0).values
+    high = points.kthvalue(len(points) + 1 - rank, dim=0).values
+    centre = (low + high) / 2
     centre[2] = floor
     return scatter_mean(points, superpoints, count) - centre

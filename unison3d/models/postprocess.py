@@ -14,6 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -22,6 +23,7 @@ from unison3d.structures import InstanceMasks
 
 __all__ = [
     'PostprocessConfig',
+    'distinct_proposals',
     'mask_quality',
     'matrix_nms',
     'merge_panoptic',
@@ -54,6 +56,7 @@ class PostprocessConfig:
         nms_sigma: width of the Gaussian kernel.
         stuff: semantic classes without instances; they come first in the label space.
         proposal_threshold: class-agnostic proposals need a higher score.
+        proposal_overlap: of two proposals with a higher IoU the better one stays.
     """
 
     topk: int = 600
@@ -69,6 +72,7 @@ class PostprocessConfig:
     nms_sigma: float = 2.0
     stuff: tuple[int, ...] = (0, 1)
     proposal_threshold: float = 0.6
+    proposal_overlap: float = 0.5
 
     def __post_init__(self) -> None:
         if self.nms_kernel not in ('linear', 'gaussian'):
@@ -207,7 +211,7 @@ def select_proposals(
     config: PostprocessConfig,
     *,
     score_threshold: float | None = None,
-) -> InstanceMasks:
+) -> tuple[InstanceMasks, Tensor]:
     """Masks without a class, for open vocabularies: no NMS, no size limit, labels -1.
 
     Args:
@@ -216,6 +220,9 @@ def select_proposals(
         superpoints: int64, (N,).
         config: thresholds.
         score_threshold: instead of ``config.proposal_threshold``.
+
+    Returns:
+        The masks, and the query of each, int64 (K,).
     """
     scores = mask_quality(mask_logits.float())
     if quality is not None:
@@ -223,7 +230,35 @@ def select_proposals(
     minimum = config.proposal_threshold if score_threshold is None else score_threshold
     rows = torch.nonzero(scores > minimum)[:, 0]
     labels = torch.full_like(rows, -1)
-    return prompt_masks(mask_logits[rows], superpoints, config, scores=scores[rows], labels=labels)
+    masks = prompt_masks(mask_logits[rows], superpoints, config, scores=scores[rows], labels=labels)
+    return masks, rows
+
+
+def distinct_proposals(masks: InstanceMasks, config: PostprocessConfig) -> Tensor:
+    """Rows of proposals that show different things, best first.
+
+    Greedy: a proposal is dropped if it shares more than ``config.proposal_overlap`` (IoU over
+    points) with a better one, or has at most ``config.min_points`` points.
+
+    Returns:
+        int64, (K,).
+    """
+    num_superpoints = masks.superpoint_masks.shape[1]
+    points = torch.bincount(masks.superpoints, minlength=num_superpoints).float()
+    order = torch.sort(masks.scores, descending=True, stable=True).indices
+    order = order[masks.sizes()[order] > config.min_points]
+    binary = masks.superpoint_masks[order].float()
+    shared = (binary * points) @ binary.T
+    area = shared.diagonal()
+    overlap = shared / (area[:, None] + area[None] - shared).clamp(min=_EPS)
+    too_close = (overlap > config.proposal_overlap).cpu().numpy()
+    kept: list[int] = []
+    dropped = np.zeros(len(order), dtype=bool)
+    for row in range(len(order)):
+        if not dropped[row]:
+            kept.append(row)
+            dropped |= too_close[row]
+    return order[torch.tensor(kept, dtype=torch.int64, device=order.device)]
 
 
 def prompt_masks(

@@ -114,22 +114,21 @@ def voxel_cells(points: np.ndarray, voxel: float) -> tuple[np.ndarray, int]:
 
 
 def compute_superpoints(
-    points: np.ndarray,
-    colors: np.ndarray | None = None,
-    normals: np.ndarray | None = None,
-    faces: np.ndarray | None = None,
+    points: np.ndarray, colors: np.ndarray | None = None, faces: np.ndarray | None = None
 ) -> np.ndarray:
     """Cut a scene into superpoints, by its faces where it has them.
+
+    Data sets and the :class:`~unison3d.apis.Segmenter` both come here, so that a model meets the
+    superpoints it was trained with.
 
     Args:
         points: float32, (N, 3), metres.
         colors: float32, (N, 3), 0 to 1, or None.
-        normals: float32, (N, 3), or None.
-        faces: int32, (F, 3), or None. With faces, colours and normals play no role.
+        faces: int32, (F, 3), or None. With faces, colours play no role.
 
     Returns:
         int64, (N,), ids 0..S-1.
     """
     if faces is not None and len(faces):
         return segment_mesh(points, faces)
-    return segment_points(points, colors, normals)
+    return segment_points(points, colors)

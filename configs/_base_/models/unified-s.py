@@ -11,7 +11,9 @@ embedding_dim = 384
 bank = dict(type='EmbeddingBankEncoder')
 text_encoder = dict(type='EmbeddingBankEncoder', fallback=dict(type='MiniLMTextEncoder'))
 logit_scale = 30.0
-postprocess = dict(topk=200, min_points=50, instance_quality=True, panoptic_score_threshold=0.3)
+postprocess = dict(
+    min_points=50, instance_quality=True, panoptic_score_threshold=0.3, proposal_threshold=0.05
+)
 
 model = dict(
     type='UnifiedSegmentor',
@@ -51,7 +53,7 @@ model = dict(
             embedding_dim=embedding_dim,
             text_encoder=text_encoder,
             wide=True,
-            loss_weight=0.5,
+            loss_weight=1.0,
             postprocess=postprocess,
         ),
         open_vocabulary=dict(

@@ -52,12 +52,14 @@ class SparseMatcher:
         target_labels: Tensor | None = None,
     ) -> Tensor:
         """Cost of every pair, float32, (Q, M); see :meth:`__call__` for the arguments."""
-        target = target_masks.to(mask_logits.dtype)
+        # In half precision costs tie that differ, and a tie matches nothing.
+        mask_logits = mask_logits.float()
+        target = target_masks.float()
         cost = self.bce_weight * pairwise_bce(mask_logits, target)
         cost = cost + self.dice_weight * pairwise_dice(mask_logits, target)
         if class_logits is not None and target_labels is not None:
             known = target_labels >= 0
-            probability = class_logits.softmax(dim=1)[:, target_labels.clamp(min=0)]
+            probability = class_logits.float().softmax(dim=1)[:, target_labels.clamp(min=0)]
             cost = cost - self.class_weight * probability * known
         return torch.where(query_on_target.t(), cost, OUTSIDE_COST)
 

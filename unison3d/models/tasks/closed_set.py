@@ -134,9 +134,9 @@ class ClosedSetTask(Task):
         mask_logits = layer.mask_logits[:, learnable]
         masks = sample.sp_masks[:, learnable]
         semantic = sample.gt_instance_semantic
-        labels = torch.where(
-            semantic == self.label_space.ignore_index, -1, semantic - self.num_stuff
-        )
+        # Objects of no class, and stuff somebody gave an instance, have a mask but no thing class.
+        is_thing = (semantic >= self.num_stuff) & (semantic < self.label_space.num_classes)
+        labels = torch.where(is_thing, semantic - self.num_stuff, -1)
         class_logits = self.instance_logits(layer)
         query_ids, target_ids = self.matcher(
             mask_logits, masks, sample.sp_masks[:, output.superpoints], class_logits, labels

@@ -11,14 +11,19 @@ from unison3d.models.decoders import LayerOutput
 from unison3d.models.heads import cosine_logits
 from unison3d.models.losses import mask_iou
 from unison3d.models.matchers import SparseMatcher
-from unison3d.models.postprocess import PostprocessConfig, predict_semantic, select_instances
+from unison3d.models.postprocess import (
+    PostprocessConfig,
+    distinct_proposals,
+    predict_semantic,
+    select_proposals,
+)
 from unison3d.models.scene_batch import SceneFeatures
 from unison3d.models.tasks.base import Task, TaskOutput, TaskRows
 from unison3d.models.tasks.quality_head import QualityHead
 from unison3d.models.tasks.scene_rows import ROW_GROUP, SuperpointQueries
 from unison3d.models.text import TextEncoder
 from unison3d.registry import MODELS, TEXT_ENCODERS
-from unison3d.structures import LABEL_SPACES, SceneSample
+from unison3d.structures import LABEL_SPACES, InstanceMasks, SceneSample
 
 
 @MODELS.register_module()
@@ -44,6 +49,8 @@ class OpenVocabularyTask(Task):
         matcher: options of :class:`SparseMatcher`; classes are not part of the cost.
         name_weight: weight of the cross-entropy over names.
         quality_weight: weight of the squared error of the predicted mask IoU.
+        names_per_object: names each object is listed with. 1 suits a reader; a ranked
+            evaluation gains from a few more.
         postprocess: options of :class:`PostprocessConfig`.
     """
 
@@ -62,6 +69,7 @@ class OpenVocabularyTask(Task):
         matcher: dict | None = None,
         name_weight: float = 0.5,
         quality_weight: float = 1.0,
+        names_per_object: int = 1,
         postprocess: dict | None = None,
     ) -> None:
         super().__init__(in_channels)
@@ -79,6 +87,7 @@ class OpenVocabularyTask(Task):
         self.matcher = SparseMatcher(**{'class_weight': 0.0, **(matcher or {})})
         self.name_weight = name_weight
         self.quality_weight = quality_weight
+        self.names_per_object = names_per_object
         self.postprocess = PostprocessConfig(**(postprocess or {}))
 
     def queries(self, features: SceneFeatures, sample: SceneSample) -> TaskRows:
@@ -177,21 +186,35 @@ class OpenVocabularyTask(Task):
             raise VocabularyError('the vocabulary is empty; name at least one class')
         prototypes = self.encoder.encode(vocabulary)[:, None].to(self.name_embeddings)
         layer = output.final
-        quality = self.quality_head(layer.embeddings).clamp(0.0, 1.0)
-        logits = cosine_logits(layer.class_embeddings, prototypes, self.logit_scale)
-        # Rejection is the quality head's business: "no object" gets no probability.
-        never = logits.new_full((len(logits), 1), float('-inf'))
-        sample.pred_open = select_instances(
-            torch.cat([logits, never], dim=1),
+        proposals, queries = select_proposals(
             layer.mask_logits,
-            quality,
+            self.quality_head(layer.embeddings).clamp(0.0, 1.0),
             features.superpoints,
             self.postprocess,
-            use_quality=True,
         )
+        # Masks first, names after: many queries answer for one object, with several names each.
+        kept = distinct_proposals(proposals, self.postprocess)
+        logits = cosine_logits(
+            layer.class_embeddings[queries[kept]], prototypes, self.logit_scale
+        )
+        sample.pred_open = self._named(proposals[kept], logits.softmax(dim=1))
         sample.pred_open_semantic = predict_semantic(
             cosine_logits(layer.semantic_embeddings, prototypes, self.logit_scale),
             features.superpoints,
             len(vocabulary),
         )
         sample.vocabulary = vocabulary
+
+    def _named(self, proposals: InstanceMasks, probabilities: Tensor) -> InstanceMasks:
+        """Proposals with their best names; scores are quality times probability of the name."""
+        count = min(self.names_per_object, probabilities.shape[1])
+        best, labels = probabilities.topk(count, dim=1)
+        rows = torch.arange(len(proposals), device=labels.device).repeat_interleave(count)
+        scores = proposals.scores[rows] * best.flatten()
+        order = torch.sort(scores, descending=True, stable=True).indices
+        return InstanceMasks(
+            proposals.superpoint_masks[rows[order]],
+            proposals.superpoints,
+            labels.flatten()[order],
+            scores[order],
+        )
