@@ -4,13 +4,22 @@
 #
 # PYTHON=python3.12 make demo     with another Python (3.10 or newer)
 # VENV=/path make demo            with another environment folder
+# TORCH=2.8.0 make demo           with another torch than the tested one
+# TORCH=keep VENV=/path make demo with the torch that is in that environment already
+# CONSTRAINTS= make demo          with the newest packages instead of the tested ones
+#
+# pip follows its own settings as well, such as PIP_EXTRA_INDEX_URL for builds of torch for a GPU.
 
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
-# Wheels only: nothing is ever compiled on your machine. Newer packages than the tested ones are
-# kept out by the constraints.
-INSTALL := $(BIN)/python -m pip install --quiet --only-binary :all: -c requirements/constraints.txt
+CONSTRAINTS ?= requirements/constraints.txt
+# Empty: the torch of the constraints. `keep`: whatever is there, or the newest. Else a version.
+TORCH ?=
+# The constraints in force. A change of the settings above changes this file, and so installs anew.
+IN_FORCE := $(VENV)/.constraints.txt
+# Wheels only: nothing is ever compiled on your machine.
+INSTALL := $(BIN)/python -m pip install --quiet --only-binary :all: -c $(IN_FORCE)
 
 DEMO_SCAN := unison3d/assets/sample_room.ply
 DEMO_OUT := work_dirs/demo
@@ -19,7 +28,7 @@ DEMO_CLICK := 2.50,1.05,0.46
 DEMO_TEXT := the bed closest to the whiteboard
 DEMO_VOCABULARY := wall,floor,bed,desk,chair,bookshelf,refrigerator,whiteboard,monitor,stool,door
 
-.PHONY: demo test lint install clean
+.PHONY: demo test lint install clean FORCE
 
 demo: $(VENV)/.runtime
 	$(BIN)/unison3d infer $(DEMO_SCAN) --out $(DEMO_OUT) --overwrite --picture \
@@ -31,8 +40,7 @@ demo: $(VENV)/.runtime
 	@echo '  unison3d infer my_scan.ply --out out2/ --text "the chair next to the table"'
 	@echo '  unison3d doctor'
 
-test: $(VENV)/.tests
-	$(BIN)/python -m ruff check .
+test: lint
 	$(BIN)/python -m pytest
 
 lint: $(VENV)/.tests
@@ -49,7 +57,12 @@ $(BIN)/python:
 	    || { echo '$(PYTHON) is older than 3.10; set PYTHON=python3.x'; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 
-$(VENV)/.runtime: $(BIN)/python setup.cfg pyproject.toml $(wildcard requirements/*.txt)
+$(IN_FORCE): $(BIN)/python $(CONSTRAINTS) FORCE
+	@{ sed -e '$(if $(TORCH),/^torch==/d)' $(or $(CONSTRAINTS),/dev/null) && \
+	    $(if $(filter-out keep,$(TORCH)),echo 'torch==$(TORCH)',:); } > $@.new
+	@if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
+
+$(VENV)/.runtime: $(IN_FORCE) setup.cfg pyproject.toml $(wildcard requirements/*.txt)
 	$(INSTALL) -r requirements/runtime.txt -r requirements/text.txt 'setuptools>=68'
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
 	# OpenCV comes with MMEngine; its usual wheel needs libGL, which servers and containers lack.

@@ -1,8 +1,8 @@
-"""Measure the shipped weights on labelled real scans, next to the trivial baseline.
+"""Measure weights on labelled real scans, next to trivial baselines.
 
-    python benchmarks/real_scans.py --data ../shared/data
+    python benchmarks/real_scans.py --data ../shared/data --pictures out/pictures
 
-Columns:
+First table, what is seen:
 
 - AP50, AP25: instances without classes, ScanNet rules (objects below 100 points do not count,
   points of nothing annotated are ignored). Walls, floors and ceilings are no objects.
@@ -11,54 +11,48 @@ Columns:
 - mIoU: semantic, over the ScanNet20 classes that the scan contains.
 
 Rows: the weights; ``connected superpoints`` (see connected_superpoints.py); ``single superpoints``
-(each superpoint is an object, a click returns the superpoint under it). Scans that the folder does
-not hold are left out. The scans fall under the ScanNet terms of use: research only.
+(each superpoint is an object, a click returns the superpoint under it).
+
+Second table, what is described: mean IoU and the share of sentences above an IoU of 0.25 and 0.5.
+Rows: the weights; ``largest connected`` answers every sentence with the largest of the connected
+superpoints; ``random true object`` is the expectation over the annotated objects, each with its
+perfect mask, so it knows where objects are and nothing of the sentence.
+
+Meshes without annotation are run and summarised. Scans that the folder does not hold are left out;
+scan_files.py says how they are found. Most real scans may be used for research only.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-from collections.abc import Iterator
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
 from connected_superpoints import connect
+from scan_files import MIN_POINTS, LabelledScan, labelled_scans, unlabelled_meshes
 
 from unison3d import Segmenter
-from unison3d.datasets.transforms.clicks import farthest_inside_clicks
+from unison3d.apis.scene_result import SceneResult
 from unison3d.evaluation.functional import (
     InstanceEvaluator,
     SemanticEvaluator,
     distinct_masks,
+    mask_iou,
     nan_mean,
+    referring_summary,
 )
 from unison3d.structures import SCANNET20, PointScene
 from unison3d.superpoints import compute_superpoints
+from unison3d.viewer.render import PointRenderer, contact_sheet, save_png
 
-STRUCTURE = (1, 2, 22)  # NYU40 wall, floor, ceiling
-MIN_POINTS = 100
+CONFIDENT = 0.3
+SEEN = ('AP50', 'AP25', 'click IoU@1', 'mIoU')
+DESCRIBED = ('sentences', 'mIoU', 'acc@0.25', 'acc@0.5')
+PICTURES = ('semantic', 'instance', 'open_vocabulary')
 
-
-@dataclass(frozen=True)
-class LabelledScan:
-    """A scan and its annotation.
-
-    Attributes:
-        scene: the scan.
-        semantic: int64, (N,). ScanNet20 class, 20 unknown.
-        objects: int64, (N,). Object ``0..M-1``, -1 for none.
-        clicks: int64, (O,). Clicked point of each object that is large enough.
-        targets: int64, (O,). The object of each click.
-    """
-
-    scene: PointScene
-    semantic: np.ndarray
-    objects: np.ndarray
-    clicks: np.ndarray
-    targets: np.ndarray
+Rows = list[tuple[str, str, dict[str, float]]]
 
 
 @dataclass(frozen=True)
@@ -70,50 +64,6 @@ class Prediction:
     scores: np.ndarray
     clicks: np.ndarray
     semantic: np.ndarray | None = None
-
-
-def read_scans(root: Path) -> Iterator[LabelledScan]:
-    """The labelled scans below a data folder."""
-    mesh = root / 'scannet_scene0000_00' / 'scene0000_00_vh_clean_2.ply'
-    if mesh.exists():
-        labels = np.load(mesh.with_name('labels_v2.npz'))
-        scene = PointScene.from_file(mesh)
-        yield _labelled(scene, labels['nyu40'], labels['instance'])
-    for name in ('scene0000_01', 'scene0423_00'):
-        path = root / f'scannet_{name}' / 'points.npz'
-        if not path.exists():
-            continue
-        arrays = np.load(path)
-        if 'nyu40' in arrays.files:
-            nyu40 = arrays['nyu40']
-        else:
-            nyu40 = _nyu40_of_names(path.with_name('objects.json'), arrays['instance'])
-        scene = PointScene.from_arrays(arrays['xyz'], arrays['rgb'], name=name)
-        yield _labelled(scene, nyu40, arrays['instance'])
-
-
-def _nyu40_of_names(path: Path, instances: np.ndarray) -> np.ndarray:
-    nyu40 = np.zeros(len(instances), dtype=np.int64)
-    for entry in json.loads(path.read_text(encoding='utf-8')):
-        label = SCANNET20.raw_ids[SCANNET20.index(entry['label'])]
-        nyu40[instances == entry['instance']] = label
-    return nyu40
-
-
-def _labelled(scene: PointScene, nyu40: np.ndarray, instances: np.ndarray) -> LabelledScan:
-    nyu40, instances = nyu40.astype(np.int64), instances.astype(np.int64)
-    objects = np.full(len(instances), -1, dtype=np.int64)
-    count = 0
-    for instance in np.unique(instances[instances > 0]):
-        own = instances == instance
-        if np.bincount(nyu40[own]).argmax() not in STRUCTURE:
-            objects[own] = count
-            count += 1
-    clicks = farthest_inside_clicks(scene.points, objects, count)
-    large = np.bincount(objects[objects >= 0], minlength=count) >= MIN_POINTS
-    targets = np.flatnonzero(large & (clicks >= 0))
-    semantic = SCANNET20.from_raw(nyu40)
-    return LabelledScan(scene, semantic, objects, clicks[targets], targets)
 
 
 def evaluate(scan: LabelledScan, prediction: Prediction) -> dict[str, float]:
@@ -129,10 +79,8 @@ def evaluate(scan: LabelledScan, prediction: Prediction) -> dict[str, float]:
         superpoints=prediction.superpoints,
     )
     _, ap50, ap25 = evaluator.compute().mean()
-    ious = []
-    for mask, target in zip(prediction.clicks, scan.targets, strict=True):
-        found, true = mask[prediction.superpoints], scan.objects == target
-        ious.append((found & true).sum() / (found | true).sum())
+    true = scan.objects[None] == scan.targets[:, None]
+    ious = mask_iou(prediction.clicks, true, superpoints=prediction.superpoints)
     values = {'AP50': ap50, 'AP25': ap25, 'click IoU@1': nan_mean(ious)}
     if prediction.semantic is not None:
         semantic = SemanticEvaluator(len(SCANNET20))
@@ -142,6 +90,13 @@ def evaluate(scan: LabelledScan, prediction: Prediction) -> dict[str, float]:
     return values
 
 
+def described(ious: np.ndarray, num_sentences: int) -> dict[str, float]:
+    """Row of the second table from one IoU per answer."""
+    summary = referring_summary(ious.ravel())
+    values = {name: summary[key] for name, key in zip(DESCRIBED[1:], ('miou', 'acc25', 'acc50'))}
+    return {'sentences': num_sentences, **values}
+
+
 def scene_superpoints(scene: PointScene) -> np.ndarray:
     """Superpoints as the model would cut them."""
     if scene.superpoints is not None:
@@ -149,92 +104,169 @@ def scene_superpoints(scene: PointScene) -> np.ndarray:
     return compute_superpoints(scene.points, scene.colors, scene.faces)
 
 
-def baselines(scan: LabelledScan) -> dict[str, Prediction]:
-    """Connected superpoints, and superpoints as they are."""
+def baselines(scan: LabelledScan) -> tuple[dict[str, dict[str, float]], dict[str, dict]]:
+    """Values of the trivial methods for the first and for the second table."""
     superpoints = scene_superpoints(scan.scene)
     count = int(superpoints.max(initial=-1)) + 1
-    sizes = np.bincount(superpoints, minlength=count)
+    sizes = np.bincount(superpoints, minlength=count).astype(float)
     alone = np.eye(count, dtype=bool)
     clicked = superpoints[scan.clicks]
     found = connect(scan.scene.points, superpoints)
     owner = found.owner[clicked]
     same = (found.owner[None, :] == owner[:, None]) & (owner >= 0)[:, None]
-    return {
-        'connected superpoints': Prediction(
-            superpoints, found.objects, found.objects @ sizes.astype(float), same | alone[clicked]
+    connected = Prediction(superpoints, found.objects, found.objects @ sizes, same | alone[clicked])
+    single = Prediction(superpoints, alone, sizes, alone[clicked])
+    seen = {
+        'connected superpoints': evaluate(scan, connected),
+        'single superpoints': evaluate(scan, single),
+    }
+    num = len(scan.sentences)
+    objects = scan.objects[None] == np.arange(scan.objects.max(initial=-1) + 1)[:, None]
+    if not num or not len(objects) or not len(connected.masks):
+        return seen, {}
+    largest = connected.masks[[connected.scores.argmax()] * num]
+    random = [mask_iou(np.tile(one, (num, 1)), scan.described) for one in objects]
+    return seen, {
+        'largest connected': described(
+            mask_iou(largest, scan.described, superpoints=superpoints), num
         ),
-        'single superpoints': Prediction(superpoints, alone, sizes.astype(float), alone[clicked]),
+        'random true object': described(np.array(random), num),
     }
 
 
-def predict(segmenter: Segmenter, scan: LabelledScan) -> Prediction:
-    """What the weights say.
+def ask(segmenter: Segmenter, scan: LabelledScan) -> SceneResult:
+    """All tasks on a labelled scan."""
+    segmenter.set_scene(scan.scene)
+    clicks = [tuple(p) for p in scan.scene.world_points[scan.clicks]]
+    tasks = ['semantic', 'instance', 'open_vocabulary']
+    tasks += ['interactive'] * bool(clicks) + ['referring'] * bool(scan.sentences)
+    return segmenter.predict(tasks, clicks=clicks, texts=scan.sentences)
+
+
+def answers(
+    scan: LabelledScan, result: SceneResult
+) -> tuple[dict[str, float], dict[str, float] | None]:
+    """Values of the weights for both tables.
 
     Objects are the open-vocabulary ones, because a scan holds objects outside the 20 classes; their
     names are dropped.
     """
-    segmenter.set_scene(scan.scene)
-    positions = [tuple(p) for p in scan.scene.world_points[scan.clicks]]
-    tasks = ['semantic', 'open_vocabulary'] + (['interactive'] if positions else [])
-    result = segmenter.predict(tasks, clicks=positions)
     found = result.open_instances
-    clicks = (
-        result.click_masks.superpoint_masks.numpy() if positions else np.zeros((0, 0), dtype=bool)
+    superpoints = found.superpoints.numpy()
+    clicks = np.zeros((0, found.superpoint_masks.shape[1]), dtype=bool)
+    if 'interactive' in result.tasks:
+        clicks = result.click_masks.superpoint_masks.numpy()
+    seen = evaluate(
+        scan,
+        Prediction(
+            superpoints,
+            found.superpoint_masks.numpy(),
+            found.scores.numpy(),
+            clicks,
+            result.semantic,
+        ),
     )
-    return Prediction(
-        superpoints=found.superpoints.numpy(),
-        masks=found.superpoint_masks.numpy(),
-        scores=found.scores.numpy(),
-        clicks=clicks,
-        semantic=result.semantic,
-    )
+    if 'referring' not in result.tasks:
+        return seen, None
+    masks = result.text_masks.superpoint_masks.numpy()
+    ious = mask_iou(masks, scan.described, superpoints=superpoints)
+    return seen, described(ious, len(scan.sentences))
 
 
-def mean_rows(
-    rows: list[tuple[str, str, dict[str, float]]],
-) -> list[tuple[str, str, dict[str, float]]]:
-    """Mean over the scans for each method."""
+def draw(folder: Path, name: str, result: SceneResult) -> None:
+    """The scan and three answers on one sheet."""
+    renderer = PointRenderer(result.scene.points)
+    colorings = result.colorings()
+    images = [renderer.render(result.scene.colors)]
+    images += [renderer.render(colorings[task]) for task in PICTURES]
+    titles = ['scan', *(task.replace('_', ' ') for task in PICTURES)]
+    folder.mkdir(parents=True, exist_ok=True)
+    save_png(folder / f'{name}.png', contact_sheet(images, titles))
+
+
+def with_means(rows: Rows) -> Rows:
+    """The rows and, for each method, the mean over scans (weighed by their sentences, if any)."""
     means = []
     for method in dict.fromkeys(row[1] for row in rows):
         values = [row[2] for row in rows if row[1] == method]
-        means.append(('mean', method, {k: nan_mean([v[k] for v in values]) for k in values[0]}))
-    return means
+        weights = np.array([v.get('sentences', 1) for v in values], dtype=float)
+        mean = {}
+        for key in values[0]:
+            column = np.array([v[key] for v in values])
+            known = np.isfinite(column)
+            mean[key] = float((column * weights)[known].sum() / max(weights[known].sum(), 1))
+        if 'sentences' in mean:
+            mean['sentences'] = weights.sum()
+        means.append(('mean', method, mean))
+    return rows + means
 
 
-def table(rows: list[tuple[str, str, dict[str, float]]]) -> str:
-    """A Markdown table in per cent."""
-    columns = ['AP50', 'AP25', 'click IoU@1', 'mIoU']
+def table(rows: Rows, columns: tuple[str, ...]) -> str:
+    """A Markdown table, in per cent but for counts."""
     lines = [
         f'| {"scan":13} | {"method":21} | ' + ' | '.join(f'{c:>11}' for c in columns) + ' |',
         '|' + '|'.join(['-' * 15, '-' * 23] + ['-' * 12 + ':'] * len(columns)) + '|',
     ]
     for scan, method, values in rows:
-        cells = [f'{100 * values[c]:.1f}' if c in values else '-' for c in columns]
+        cells = ['-'] * len(columns)
+        for place, column in enumerate(columns):
+            if column == 'sentences':
+                cells[place] = f'{values[column]:.0f}'
+            elif column in values:
+                cells[place] = f'{100 * values[column]:.1f}'
         lines.append(f'| {scan:13} | {method:21} | ' + ' | '.join(f'{c:>11}' for c in cells) + ' |')
     return '\n'.join(lines)
 
 
+def run_unlabelled(segmenter: Segmenter, path: Path, pictures: Path | None) -> str:
+    """Summary of a mesh without annotation."""
+    start = time.perf_counter()
+    segmenter.set_scene(path)
+    result = segmenter.predict(['semantic', 'instance', 'panoptic', 'open_vocabulary'])
+    seconds = time.perf_counter() - start
+    confident = int((result.open_instances.scores >= CONFIDENT).sum())
+    if pictures is not None:
+        draw(pictures, path.parent.name, result)
+    return (
+        f'{path.parent.name}: {confident} objects with a score of {CONFIDENT} or more, '
+        f'{seconds:.1f} s from the file to the answers\n{result.summary()}'
+    )
+
+
 def main() -> None:
-    """Print the table."""
+    """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
     parser.add_argument('--data', type=Path, default=Path('../shared/data'), help='data folder')
     parser.add_argument('--weights', default=None, help='checkpoint; default: the shipped weights')
     parser.add_argument('--device', default='cpu')
+    parser.add_argument('--pictures', type=Path, help='folder for one contact sheet per scan')
     parser.add_argument('--baseline-only', action='store_true', help='leave the model out')
     options = parser.parse_args()
     segmenter = None
     if not options.baseline_only:
         segmenter = Segmenter.from_pretrained(options.weights, options.device)
-    rows = []
-    for scan in read_scans(options.data):
-        name = scan.scene.name.removesuffix('_vh_clean_2')
+    seen_rows: Rows = []
+    described_rows: Rows = []
+    for scan in labelled_scans(options.data):
         if segmenter is not None:
-            rows.append((name, 'unison3d', evaluate(scan, predict(segmenter, scan))))
-        for method, prediction in baselines(scan).items():
-            rows.append((name, method, evaluate(scan, prediction)))
-    if not rows:
+            result = ask(segmenter, scan)
+            seen, told = answers(scan, result)
+            seen_rows.append((scan.name, 'unison3d', seen))
+            if told is not None:
+                described_rows.append((scan.name, 'unison3d', told))
+            if options.pictures is not None:
+                draw(options.pictures, scan.name, result)
+        seen_by, told_by = baselines(scan)
+        seen_rows += [(scan.name, method, values) for method, values in seen_by.items()]
+        described_rows += [(scan.name, method, values) for method, values in told_by.items()]
+    if not seen_rows:
         parser.error(f'no labelled scan below {options.data}')
-    print(table(rows + mean_rows(rows)))
+    print(table(with_means(seen_rows), SEEN))
+    if described_rows:
+        print('\n' + table(with_means(described_rows), DESCRIBED))
+    if segmenter is not None:
+        for path in unlabelled_meshes(options.data):
+            print('\n' + run_unlabelled(segmenter, path, options.pictures))
 
 
 if __name__ == '__main__':

@@ -34,7 +34,9 @@ def fixture_files(folder: str, pattern: str) -> list:
 
     Returns:
         Sorted ``pytest.param`` values, one path each, named by the file. Where nothing matches, one
-        parameter that skips with the reason, so that a missing folder is seen in the report.
+        parameter that skips with the reason, so that a missing folder is seen in the report. It
+        fails instead where ``UNISON3D_FIXTURES`` is set: who says where the files are wants them
+        compared.
     """
     return _params(fixtures_root() / folder, pattern, 'UNISON3D_FIXTURES')
 
@@ -48,8 +50,27 @@ def _params(folder: Path, pattern: str, variable: str) -> list:
     paths = sorted(folder.glob(pattern)) if folder.is_dir() else []
     if paths:
         return [pytest.param(path, id=path.name) for path in paths]
-    reason = f'no file matches {folder.name}/{pattern}; point {variable} at the recorded files'
-    return [pytest.param(None, id='missing', marks=pytest.mark.skip(reason=reason))]
+    if os.environ.get(variable):
+        mark = pytest.mark.nothing_matches(
+            f'{variable} is set, but nothing is there for {folder.name}/{pattern}'
+        )
+    else:
+        reason = f'no file matches {folder.name}/{pattern}; point {variable} at the recorded files'
+        mark = pytest.mark.skip(reason=reason)
+    return [pytest.param(None, id='missing', marks=mark)]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Register the mark of parameters for which there should have been a file."""
+    config.addinivalue_line('markers', 'nothing_matches(reason): an expected file is missing')
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Fail a test whose files were announced and are not there."""
+    mark = item.get_closest_marker('nothing_matches')
+    if mark is not None:
+        pytest.fail(mark.args[0], pytrace=False)
 
 
 @pytest.fixture(autouse=True)

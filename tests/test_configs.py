@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
+import yaml
 from conftest import REPO_ROOT
 from mmengine.config import Config
 
@@ -12,6 +15,9 @@ from unison3d.synth.catalog import seen_names, withheld_names
 CONFIGS = sorted(
     path for path in (REPO_ROOT / 'configs').glob('*/*.py') if path.parent.name != '_base_'
 )
+
+
+METAFILES = sorted((REPO_ROOT / 'configs').glob('*/metafile.yml'))
 
 
 @pytest.fixture(params=CONFIGS, ids=lambda path: path.stem)
@@ -47,3 +53,34 @@ def test_rooms_of_training_and_test_are_apart(config):
     train_seeds = range(train.seed, train.seed + train.num_scenes)
     test_seeds = range(test.seed, test.seed + test.num_scenes)
     assert not set(train_seeds) & set(test_seeds)
+
+
+def test_exported_weights_are_named_like_the_config(config):
+    exports = [hook for hook in config.custom_hooks if hook.type == 'ExportWeightsHook']
+    assert [hook.filename for hook in exports] == [f'{Path(config.filename).stem}.safetensors']
+
+
+def test_the_smoke_config_is_small_and_needs_no_language_model():
+    config = Config.fromfile(REPO_ROOT / 'configs' / 'unified' / 'unified-s_smoke.py')
+    assert config.train_cfg.max_iters == config.train_cfg.val_interval == 2
+    for loader in (config.train_dataloader, config.val_dataloader, config.test_dataloader):
+        assert loader.num_workers == 0
+        assert loader.dataset.num_scenes <= 4
+        assert loader.dataset.text_encoder is None
+        assert loader.dataset.scene_options.num_sentences == 0
+
+
+@pytest.mark.parametrize('path', METAFILES, ids=lambda path: path.parent.name)
+def test_metafile_lists_the_configs_of_its_folder(path):
+    meta = yaml.safe_load(path.read_text(encoding='utf-8'))
+    collections = [entry['Name'] for entry in meta['Collections']]
+    assert {model['In Collection'] for model in meta['Models']} <= set(collections)
+    for entry in meta['Collections']:
+        assert (REPO_ROOT / entry['README']).is_file()
+        assert (REPO_ROOT / entry['Code']).is_file()
+    listed = {model['Config']: model for model in meta['Models']}
+    shown = [c for c in CONFIGS if c.parent == path.parent and not c.stem.endswith('_smoke')]
+    assert set(listed) == {c.relative_to(REPO_ROOT).as_posix() for c in shown}
+    for config, model in listed.items():
+        built = MODELS.build(Config.fromfile(REPO_ROOT / config).model)
+        assert sum(p.numel() for p in built.parameters()) == model['Metadata']['Parameters']

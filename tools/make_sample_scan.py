@@ -1,11 +1,11 @@
 """Make the procedural scan that ships with the package, and propose prompts for it.
 
     python tools/make_sample_scan.py
-    python tools/make_sample_scan.py --seed 12 --out other.ply
+    python tools/make_sample_scan.py --seed 512 --out other.ply
 
-The file holds points and colours only, as a scanner would give them; labels stay behind. The
-proposed prompts (a sentence with one target, and a click on another object) are what `make demo`
-asks.
+The scan holds points and colours only, as a scanner would give them; labels stay behind. Nothing
+else is written: the lines `DEMO_... := ...` that it prints are for the Makefile, and the proposals
+after them are there to choose from.
 """
 
 from __future__ import annotations
@@ -16,9 +16,14 @@ from pathlib import Path
 import numpy as np
 
 from unison3d.structures import PointScene
-from unison3d.synth import make_scene
+from unison3d.synth import SynthScene, make_scene
 
 ASSET = Path(__file__).resolve().parents[1] / 'unison3d' / 'assets' / 'sample_room.ply'
+# Outside of the rooms of the test (0-99) and of training (1,000,000 and on).
+SEED = 500
+# An object of fewer points is a poor thing to ask for.
+MIN_POINTS = 300
+MAX_NAMES = 10
 
 
 def click_on(points: np.ndarray) -> str:
@@ -27,9 +32,25 @@ def click_on(points: np.ndarray) -> str:
     return ','.join(f'{value:.2f}' for value in points[nearest])
 
 
+def propose(room: SynthScene) -> tuple[list[str], list[str], list[str]]:
+    """Sentences with one target, clicks and class names, the most visible objects first."""
+    sizes = np.bincount(room.instances[room.instances >= 0], minlength=len(room.instance_names))
+    order = [int(i) for i in np.argsort(-sizes, kind='stable') if sizes[i] > MIN_POINTS]
+    single = [s for s in room.sentences if len(s.targets) == 1 and s.targets[0] in order]
+    single.sort(key=lambda s: order.index(s.targets[0]))
+    clicks = [click_on(room.points[room.instances == i]) for i in order]
+    names = list(dict.fromkeys(room.instance_names[i] for i in order))
+    return [s.text for s in single], clicks, ['wall', 'floor', *names[:MAX_NAMES]]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument('--seed', type=int, default=7, help='of the room; keep it out of training')
+    parser.add_argument(
+        '--seed',
+        type=int,
+        default=SEED,
+        help=f'of the room; keep it out of training and test. Default: {SEED}',
+    )
     parser.add_argument('--out', type=Path, default=ASSET)
     parser.add_argument('--max-points', type=int, default=60_000)
     args = parser.parse_args()
@@ -42,15 +63,16 @@ def main() -> None:
     scene = PointScene.from_arrays(room.points[keep], room.colors[keep], name=args.out.stem)
     scene.save(args.out)
     size = args.out.stat().st_size / 1e6
-    print(f'{args.out}: {len(scene):,} points, {size:.1f} MB, objects: {room.instance_names}')
+    print(f'{args.out}: {len(scene):,} points, {size:.1f} MB, seed {args.seed}\n')
 
-    sizes = np.bincount(room.instances[room.instances >= 0], minlength=len(room.instance_names))
-    single = [s for s in room.sentences if len(s.targets) == 1 and sizes[s.targets[0]] > 300]
-    for sentence in single[:12]:
-        print(f'--text "{sentence.text}"  ({sentence.kind})')
-    for instance in np.argsort(-sizes)[:12]:
-        place = click_on(room.points[room.instances == instance])
-        print(f'--click {place}  ({room.instance_names[instance]}, {sizes[instance]} points)')
+    texts, clicks, names = propose(room)
+    print(f'DEMO_CLICK := {clicks[0] if clicks else ""}')
+    print(f'DEMO_TEXT := {texts[0] if texts else ""}')
+    print(f'DEMO_VOCABULARY := {",".join(names)}\n')
+    for text in texts[1:12]:
+        print(f'--text "{text}"')
+    for click in clicks[1:12]:
+        print(f'--click {click}')
 
 
 if __name__ == '__main__':

@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from unison3d.errors import install_line
 from unison3d.version import __version__
 
 Status = Literal['ok', 'missing', 'optional']
@@ -82,7 +83,7 @@ def _required(distribution: str) -> Check:
 def _optional(distribution: str, module: str, extra: str, purpose: str) -> Check:
     version = _version(distribution)
     if version is None or importlib.util.find_spec(module) is None:
-        fix = f'for {purpose}: pip install "unison3d[{extra}]"'
+        fix = f'for {purpose}: {install_line(extra)}'
         return Check(distribution, 'optional', 'not installed', fix)
     return Check(distribution, 'ok', version)
 

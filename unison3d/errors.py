@@ -16,6 +16,8 @@ error                                                 exit status
 
 from __future__ import annotations
 
+from pathlib import Path
+
 __all__ = [
     'CheckpointError',
     'ConfigError',
@@ -27,7 +29,22 @@ __all__ = [
     'SceneWarning',
     'Unison3DError',
     'VocabularyError',
+    'install_line',
 ]
+
+
+def install_line(extra: str, *options: str) -> str:
+    """The shell command that installs the packages of an extra.
+
+    Args:
+        extra: the extra of ``unison3d``.
+        options: further words for ``pip install``.
+    """
+    # Next to the package of a source checkout lies its set-up; in an installed copy nothing does.
+    # A checkout has to be named by its folder: an index may not know the package at all.
+    is_checkout = (Path(__file__).parents[1] / 'setup.cfg').is_file()
+    target = f'-e ".[{extra}]"' if is_checkout else f'"unison3d[{extra}]"'
+    return ' '.join(('pip install', *options, target))
 
 
 class Unison3DError(Exception):
@@ -68,21 +85,32 @@ class MissingDependencyError(Unison3DError):
     """An optional package is needed for what was asked.
 
     Args:
-        package: name of the package that could not be imported.
+        package: name of the package that could not be imported; without ``extra`` the whole
+            message, which is how a data-loading worker hands an error over to its parent.
         extra: the extra of ``unison3d`` that installs it.
         reason: what the package is needed for, one short phrase.
     """
 
     exit_code = 4
 
-    def __init__(self, package: str, extra: str, reason: str = '') -> None:
-        self.package = package
+    def __init__(self, package: str, extra: str | None = None, reason: str = '') -> None:
+        self.package = None if extra is None else package
         self.extra = extra
-        purpose = f' for {reason}' if reason else ''
-        super().__init__(
-            f'The package "{package}" is needed{purpose} and is not installed. '
-            f'Install it with: pip install "unison3d[{extra}]"'
-        )
+        self.reason = reason
+        message = package
+        if extra is not None:
+            purpose = f' for {reason}' if reason else ''
+            message = (
+                f'The package "{package}" is needed{purpose} and is not installed. '
+                f'Install it with: {install_line(extra)}'
+            )
+        super().__init__(message)
+
+    def __reduce__(self) -> tuple:
+        # The base class would give the message to a constructor that expects a package.
+        if self.extra is None:
+            return type(self), self.args
+        return type(self), (self.package, self.extra, self.reason)
 
 
 class CheckpointError(Unison3DError):

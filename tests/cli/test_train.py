@@ -50,20 +50,99 @@ def test_overrides(config):
     assert read(config, '--work-dir', 'here').work_dir == 'here'
 
 
-@pytest.mark.parametrize(
-    ('content', 'message'), [('model = dict(', 'not a usable config'), (None, 'does not exist')]
-)
-def test_configs_that_cannot_be_read(tmp_path, capsys, content, message):
-    path = tmp_path / 'broken.py'
+BROKEN = [
+    ('a.py', 'model = dict(', 'SyntaxError'),
+    ('b.py', 'x = 1 / 0', 'ZeroDivisionError: division by zero'),
+    ('c.py', 'raise RuntimeError("no data here")', 'no data here'),
+    ('e.py', "_base_ = ['none.py']", 'none.py'),
+    ('f.py', 'x = {{_base_.nothing}}', 'nothing'),
+    ('g.py', "_base_ = ['g.py']", 'RecursionError'),
+    ('h.yaml', 'model: [1,', 'ParserError'),
+    ('i.yaml', '- 1', 'AttributeError'),
+    ('j.json', '{"model":', 'JSONDecodeError'),
+    ('k.txt', 'model = 1', 'py/yml/yaml/json'),
+    ('l.py', None, 'does not exist'),
+    ('m.py', "custom_imports = dict(imports=['nonexistent_package'])", 'nonexistent_package'),
+]
+
+
+@pytest.mark.parametrize(('name', 'content', 'message'), BROKEN, ids=[row[0] for row in BROKEN])
+def test_configs_that_cannot_be_read(tmp_path, capsys, name, content, message):
+    path = tmp_path / name
     if content is not None:
         path.write_text(content)
     assert main(['train', str(path)]) == 2
-    assert message in capsys.readouterr().err
+    error = capsys.readouterr().err
+    assert error.startswith(f'unison3d: {path}: ')
+    assert message in error
 
 
-def test_an_override_without_a_value(config):
-    with pytest.raises(ConfigError, match='not KEY=VALUE'):
-        read(config, '--cfg-options', 'lr')
+def test_a_config_without_a_model(tmp_path, capsys):
+    path = tmp_path / 'empty.py'
+    path.write_text('x = 1')
+    for words in (['train', str(path)], ['test', str(path), 'x.pth']):
+        assert main(words) == 2
+        assert "'model' is missing" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ('setting', 'seen'),
+    [
+        ('model.type=UnifiedSegmentr', 'model.type is'),
+        ('model.type=UnifiedSegmentr', 'Did you mean UnifiedSegmentor'),
+        ('train_dataloader.dataset.type=CliToyDat', 'Did you mean CliToyData'),
+        ('train_dataloader.sampler.type=ResumeableSampler', 'Did you mean ResumableSampler'),
+        ('optim_wrapper.optimizer.type=SGDD', 'Did you mean SGD'),
+        ('custom_hooks.0.type=ExportWeightHook', 'custom_hooks.0.type is'),
+        ('model.depth=3', "unexpected keyword argument 'depth'"),
+        ('train_dataloader.dataset.depth=3', 'takes no arguments'),
+        ('optim_wrapper.optimizer.rate=3', "unexpected keyword argument 'rate'"),
+        ('model=3', 'model should be'),
+    ],
+)
+def test_settings_that_cannot_be_used(config, tmp_path, capsys, setting, seen):
+    words = ['train', str(config), '--work-dir', str(tmp_path / 'w'), '--cfg-options', setting]
+    assert main(words) == 2
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert error.startswith(f'unison3d: {config}: ')
+    assert seen in error
+
+
+def test_a_config_that_imports_what_is_not_there(config, tmp_path, capsys):
+    text = config.read_text().replace(
+        "dict(type='CliToyModel')", 'dict(type=nonexistent_package.Net)'
+    )
+    config.write_text('import nonexistent_package\n' + text)
+    assert main(['train', str(config), '--work-dir', str(tmp_path / 'w')]) == 2
+    assert 'nonexistent_package' in capsys.readouterr().err
+
+
+def test_mistakes_inside_parts_are_not_blamed_on_the_config(config, tmp_path, monkeypatch):
+    from tests.cli.toy_parts import CliToyModel
+
+    def forward(self, x, mode='tensor'):
+        raise ValueError('of ours')
+
+    monkeypatch.setattr(CliToyModel, 'forward', forward)
+    with pytest.raises(ValueError, match='of ours'):
+        main(['train', str(config), '--work-dir', str(tmp_path / 'w')])
+
+
+@pytest.mark.parametrize(
+    ('option', 'message'),
+    [
+        ('lr', 'not KEY=VALUE'),
+        ('=3', 'not KEY=VALUE'),
+        ('model.type.deeper=1', 'does not fit'),
+        ('custom_hooks.7.type=X', 'does not fit'),
+        ('custom_hooks.type=X', 'does not fit'),
+        ('model=[1,2', 'does not fit'),
+    ],
+)
+def test_overrides_that_do_not_fit(config, option, message):
+    with pytest.raises(ConfigError, match=message) as caught:
+        read(config, '--cfg-options', 'x=1', option)
+    assert repr(option) in str(caught.value)
 
 
 def test_mixed_precision_without_a_gpu(config, capsys, monkeypatch):
@@ -84,10 +163,24 @@ def test_train_resume_and_test(unison3d, config, tmp_path):
     more = unison3d('train', config, *work, '--resume', '--cfg-options', 'train_cfg.max_iters=6')
     assert more.returncode == 0, more.stderr
     assert (tmp_path / 'work' / 'iter_6.pth').is_file()
-    numbers = tmp_path / 'numbers.json'
-    measured = unison3d('test', config, weights, *work, '--out', numbers, '--json')
+    assert f'unison3d test {config} {weights}' in more.stdout
+    out = tmp_path / 'numbers'
+    measured = unison3d('test', config, weights, *work, '--out', out, '--json')
     assert measured.returncode == 0, measured.stderr
-    assert json.loads(measured.stdout) == json.loads(numbers.read_text())
+    numbers = strict_json(measured.stdout)
+    assert numbers == strict_json((out / 'metrics.json').read_text())
+    assert numbers['undefined'] is None
+    assert numbers['mean'] is not None
+    again = unison3d('test', config, weights, *work, '--out', out)
+    assert again.returncode == 2
+    assert '--overwrite' in again.stderr
+
+
+def strict_json(text: str) -> dict:
+    def refuse(word: str):
+        raise AssertionError(f'{word} is not JSON')
+
+    return json.loads(text, parse_constant=refuse)
 
 
 def test_weights_of_another_architecture(config, tmp_path, capsys):

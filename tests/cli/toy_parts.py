@@ -37,4 +37,4 @@ class CliToyMetric(BaseMetric):
         self.results.extend(float(row) for row in data_samples)
 
     def compute_metrics(self, results):
-        return {'mean': sum(results) / len(results)}
+        return {'mean': sum(results) / len(results), 'undefined': float('nan')}

@@ -6,8 +6,8 @@ import json
 
 import numpy as np
 import pytest
+from conftest import data_files, fixture_files
 
-from tests.conftest import data_files, fixture_files
 from unison3d.evaluation.functional import (
     InstanceEvaluator,
     PanopticEvaluator,

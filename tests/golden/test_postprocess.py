@@ -7,8 +7,8 @@ import json
 import numpy as np
 import pytest
 import torch
+from conftest import fixture_files
 
-from tests.conftest import fixture_files
 from unison3d.models.postprocess import (
     PostprocessConfig,
     matrix_nms,

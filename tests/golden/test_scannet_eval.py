@@ -7,8 +7,8 @@ import json
 
 import numpy as np
 import pytest
+from conftest import fixture_files
 
-from tests.conftest import fixture_files
 from unison3d.evaluation.benchmark_files import read_benchmark_ids, read_benchmark_predictions
 from unison3d.evaluation.functional import (
     InstanceEvaluator,
@@ -16,7 +16,6 @@ from unison3d.evaluation.functional import (
     decode_scannet_ids,
     dense_labels,
 )
-from unison3d.structures.label_space import SCANNET20
 
 
 def _scenes(arrays) -> list[str]:
@@ -24,14 +23,31 @@ def _scenes(arrays) -> list[str]:
     return sorted(names, key=lambda name: int(name.removeprefix('scene')))
 
 
+def _setting(candidates, num_classes: int | None = None) -> dict:
+    """Classes, thresholds and smallest instance, from the first file that states them.
+
+    Some files hold results only; the rest stands in an instance file beside them.
+
+    Args:
+        candidates: array files.
+        num_classes: take a file of as many classes.
+    """
+    for candidate in candidates:
+        arrays = np.load(candidate)
+        if 'class_ids' in arrays.files and num_classes in (None, len(arrays['class_ids'])):
+            params = json.loads(str(arrays['params_json']))
+            return {
+                'class_ids': arrays['class_ids'],
+                'thresholds': arrays['thresholds'],
+                'min_points': params['min_region_size'],
+            }
+    pytest.skip(f'none of {len(candidates)} instance files states the setting')
+
+
 @pytest.mark.parametrize('path', fixture_files('scannet_eval', 'instance_scannet*.npz'))
 def test_instance(path):
     arrays = np.load(path)
-    params = json.loads(str(arrays['params_json']))
-    thresholds = arrays['thresholds']
-    evaluator = InstanceEvaluator(
-        arrays['class_ids'], thresholds=thresholds, min_points=params['min_region_size']
-    )
+    evaluator = InstanceEvaluator(**_setting([path]))
     for scene in _scenes(arrays):
         codes = arrays[f'{scene}/gt']
         masks = np.unpackbits(arrays[f'{scene}/masks'], axis=0)[: len(codes)].T
@@ -64,7 +80,8 @@ def _check_groups(path, arrays, result):
 @pytest.mark.parametrize('path', fixture_files('scannet_eval', 'instance_all_ignored*.npz'))
 def test_only_prediction_of_a_class_is_ignored(path):
     arrays = np.load(path)
-    evaluator = InstanceEvaluator([SCANNET20.raw_ids[i] for i in SCANNET20.things])
+    beside = sorted(path.parent.glob('instance_*.npz'))
+    evaluator = InstanceEvaluator(**_setting([path, *beside], len(arrays['ap_fixed'])))
     ids, gt_labels = decode_scannet_ids(arrays['gt'])
     evaluator.update(arrays['masks'].T, arrays['pred_label'], arrays['pred_conf'], ids, gt_labels)
     np.testing.assert_allclose(evaluator.compute().ap, arrays['ap_fixed'], atol=1e-9)
@@ -92,7 +109,10 @@ def test_semantic(path):
 def test_text_files(path):
     with path.open(encoding='utf-8', newline='') as file:
         rows = list(csv.DictReader(file))
-    evaluator = InstanceEvaluator([int(row['class id']) for row in rows])
+    # The text files carry no setting: that of the arrays beside them, of the same script.
+    class_ids = [int(row['class id']) for row in rows]
+    setting = _setting(sorted(path.parent.parent.glob('instance_*.npz')))
+    evaluator = InstanceEvaluator(**{**setting, 'class_ids': class_ids})
     for listing in sorted((path.parent / 'pred').glob('*.txt')):
         masks, labels, scores = read_benchmark_predictions(listing)
         ids, gt_labels = decode_scannet_ids(read_benchmark_ids(path.parent / 'gt' / listing.name))

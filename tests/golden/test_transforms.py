@@ -8,26 +8,46 @@ import numpy as np
 import pytest
 from conftest import fixture_files
 
+from unison3d.datasets.published_targets import published_targets
 from unison3d.datasets.transforms.clicks import (
     farthest_inside_clicks,
     nearest_to_middle,
     voxel_representatives,
 )
 from unison3d.datasets.transforms.elastic import displace, noise_shape
-from unison3d.datasets.transforms.published import published_targets
 from unison3d.datasets.transforms.superpoint_targets import majority_masks
 from unison3d.io import colors_to_float
-from unison3d.structures import SCANNET20
+from unison3d.structures import LabelSpace
 
 FILES = fixture_files('uniseg3d', 'transforms*.npz')
+
+
+def _annotation_case(arrays) -> dict:
+    """The setting of the annotation transform that the click transform follows."""
+    cases = json.loads(str(arrays['config_json']))['cases']
+    settings = {name: case for name, case in cases.items() if name.startswith('annotations/')}
+    return settings.get('annotations/test', next(iter(settings.values())))
+
+
+def _label_space(table: np.ndarray, num_classes: int) -> LabelSpace:
+    raw_ids = [np.flatnonzero(table == semantic) for semantic in range(num_classes)]
+    return LabelSpace(
+        name='fixture',
+        classes=tuple(f'class {semantic}' for semantic in range(num_classes)),
+        stuff=(),
+        palette=np.zeros((num_classes, 3), np.uint8),
+        # A class that the table does not use gets a raw id that no file uses.
+        raw_ids=tuple(int(ids[0]) if len(ids) else -1 - k for k, ids in enumerate(raw_ids)),
+    )
 
 
 @pytest.mark.parametrize('path', FILES)
 def test_class_mapping(path):
     arrays = np.load(path)
     table = arrays['class_mapping/in/seg_label_mapping']
-    np.testing.assert_array_equal(SCANNET20.from_raw(np.arange(len(table))), table)
-    mapped = SCANNET20.from_raw(arrays['class_mapping/in/pts_semantic_mask'])
+    space = _label_space(table, _annotation_case(arrays)['num_classes'])
+    np.testing.assert_array_equal(space.from_raw(np.arange(len(table))), table)
+    mapped = space.from_raw(arrays['class_mapping/in/pts_semantic_mask'])
     np.testing.assert_array_equal(mapped, arrays['class_mapping/out/pts_semantic_mask'])
 
 
@@ -82,7 +102,10 @@ def test_test_clicks(path):
     np.testing.assert_array_equal(
         voxel_representatives(points, voxel), arrays['point_prompt_test/mid/voxel_representatives']
     )
-    instances = np.maximum(arrays['point_prompt_test/in/pts_instance_mask'].astype(int) - 2, -1)
+    # The annotation transform left the stuff classes in front of the instances.
+    num_stuff = len(_annotation_case(arrays)['stuff_classes'])
+    ids = arrays['point_prompt_test/in/pts_instance_mask'].astype(int)
+    instances = np.maximum(ids - num_stuff, -1)
     num_instances = len(arrays['point_prompt_test/in/pts_instance_objextId'])
     clicks = farthest_inside_clicks(points, instances, num_instances, voxel)
     clicked = np.flatnonzero(clicks >= 0)

@@ -1,4 +1,4 @@
-"""The door for users: prompts, bad input, results on disk."""
+"""The door for users: prompts, bad input, coordinates."""
 
 from __future__ import annotations
 
@@ -8,47 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from tiny import tiny_config, tiny_model
+from tiny import tiny_model
 
+from tests.test_apis.api_samples import room, room_arrays, slabs
 from unison3d.apis import TASKS, Segmenter
-from unison3d.engine.checkpoint import save_weights
-from unison3d.errors import (
-    CheckpointError,
-    ConfigError,
-    FileFormatError,
-    PromptError,
-    SceneError,
-    VocabularyError,
-)
+from unison3d.errors import ConfigError, FileFormatError, PromptError, SceneError, VocabularyError
 from unison3d.io import read_ply
-from unison3d.models.text import TextEncoder
 from unison3d.structures import Click, PointScene
-
-
-class HashEncoder(TextEncoder):
-    """Deterministic vectors without a language model."""
-
-    name = 'hash'
-    dim = 384
-
-    def _encode(self, phrases):
-        rows = [torch.Generator().manual_seed(sum(map(ord, p))) for p in phrases]
-        vectors = torch.stack([torch.randn(self.dim, generator=g) for g in rows])
-        return torch.nn.functional.normalize(vectors, dim=1)
-
-
-@pytest.fixture(scope='module')
-def segmenter():
-    model = tiny_model().eval()
-    model.tasks['text']._text_encoder = HashEncoder()
-    return Segmenter(model)
-
-
-def room(num_points: int = 600, seed: int = 0, **options) -> PointScene:
-    rng = np.random.default_rng(seed)
-    points = rng.random((num_points, 3)) * [4, 3, 1]
-    colors = rng.random((num_points, 3))
-    return PointScene.from_arrays(points, colors, name='room', **options)
 
 
 def test_all_six_tasks(segmenter):
@@ -74,43 +40,109 @@ def test_default_tasks_follow_the_prompts(segmenter):
     assert 'open_vocabulary' in segmenter.predict(vocabulary=['chair']).tasks
 
 
-def test_saved_files_say_the_same(segmenter, tmp_path):
-    scene = segmenter.set_scene(room())
-    result = segmenter.predict(clicks=[scene.points[3]])
-    paths = result.save(tmp_path / 'out')
-    assert {p.name for p in paths} == {
-        'semantic.ply', 'panoptic.ply', 'instance.ply', 'interactive.ply', 'result.npz',
-        'result.json',
-    }  # fmt: skip
-    report = json.loads((tmp_path / 'out' / 'result.json').read_text())
-    assert report['scene']['num_points'] == len(scene)
-    assert report['tasks']['interactive']['masks'][0]['num_points'] == int(
-        result.click_masks.sizes()[0]
+def test_clicks_use_the_coordinates_of_the_file(segmenter):
+    """Far from zero, the same place is clicked, and the same mask comes back."""
+    near = segmenter.set_scene(slabs())
+    for row in (10, 500):
+        click = near.points[row].astype(np.float64)
+        segmenter.set_scene(near)
+        clicked = segmenter.predict(clicks=[click])
+        shift = np.array([431_000.0, 5_812_000.0, 30.0])
+        far_scene = PointScene.from_arrays(
+            near.points.astype(np.float64) + shift,
+            near.colors,
+            superpoints=near.superpoints,
+            name='utm',
+        )
+        assert np.abs(far_scene.origin).max() > 1e5
+        segmenter.set_scene(far_scene)
+        result = segmenter.predict(clicks=[click + shift])
+        place = result.sample.prompts.click_superpoints
+        assert place.tolist() == [near.superpoints[row]]
+        assert place.tolist() == clicked.sample.prompts.click_superpoints.tolist()
+        assert torch.equal(result.click_masks.masks, clicked.click_masks.masks)
+        assert torch.allclose(result.click_masks.scores, clicked.click_masks.scores, atol=1e-3)
+
+
+def test_a_scaled_file_keeps_its_coordinates(segmenter, tmp_path):
+    """A scan in millimetres is clicked and reported in millimetres."""
+    points, colors = room_arrays()
+    for name, factor in (('metres', 1.0), ('millimetres', 1000.0)):
+        PointScene.from_arrays(points, colors).save(tmp_path / f'{name}.npz')
+        arrays = dict(np.load(tmp_path / f'{name}.npz'))
+        arrays['points'] = points * factor
+        np.savez(tmp_path / f'{name}.npz', **arrays)
+    segmenter.set_scene(tmp_path / 'metres.npz')
+    expected = segmenter.predict(clicks=[points[7]])
+    segmenter.set_scene(tmp_path / 'millimetres.npz', scale=0.001)
+    result = segmenter.predict(clicks=[points[7] * 1000])
+    assert segmenter.scale == result.scale == 0.001
+    np.testing.assert_allclose(result.scene.points, points, atol=1e-5)
+    assert torch.equal(
+        result.sample.prompts.click_superpoints, expected.sample.prompts.click_superpoints
+    )
+
+    metres, report = expected.to_json(), result.to_json()
+    assert report['scene']['scale'] == 0.001
+    clicked = report['tasks']['interactive']['clicks'][0]['position']
+    np.testing.assert_allclose(clicked, points[7] * 1000)
+    boxes = [r['tasks']['panoptic']['segments'][0]['box'] for r in (metres, report)]
+    np.testing.assert_allclose(boxes[1]['max'], np.multiply(boxes[0]['max'], 1000), atol=0.2)
+
+    result.save(tmp_path / 'out')
+    np.testing.assert_allclose(
+        read_ply(tmp_path / 'out' / 'semantic.ply').points, points * 1000, atol=0.01
     )
     arrays = np.load(tmp_path / 'out' / 'result.npz')
-    np.testing.assert_array_equal(arrays['semantic'], result.semantic)
-    np.testing.assert_array_equal(
-        arrays['interactive_masks'][:, arrays['superpoints']], result.click_masks.masks
+    np.testing.assert_allclose(
+        (arrays['points'] + arrays['origin']) / arrays['scale'], points * 1000, atol=0.01
     )
-    ply = read_ply(tmp_path / 'out' / 'semantic.ply')
-    np.testing.assert_array_equal(ply.semantic_ids, result.semantic)
-    with pytest.raises(ConfigError, match='overwrite'):
-        result.save(tmp_path / 'out')
-    result.save(tmp_path / 'out', overwrite=True)
+    with pytest.raises(PromptError, match=r'to \[39\d\d'):
+        segmenter.predict(clicks=[points[7]] * 2 + [(9e3, 0, 0)])
+    segmenter.set_scene(room())
+    assert segmenter.scale == 1.0
 
 
-def test_clicks_use_the_coordinates_of_the_file(segmenter):
-    near = segmenter.set_scene(room())
-    click = near.points[10].astype(np.float64)
-    expected = segmenter.predict(clicks=[click]).click_masks
-    shift = np.array([431_000.0, 5_812_000.0, 30.0])
-    far_scene = PointScene.from_arrays(
-        near.points.astype(np.float64) + shift, near.colors, name='utm'
-    )
-    segmenter.set_scene(far_scene)
-    result = segmenter.predict(clicks=[click + shift])
-    assert np.abs(far_scene.origin).max() > 1e5
-    assert result.click_masks.superpoint_masks.shape == expected.superpoint_masks.shape
+def test_a_bin_file_with_other_rows(segmenter, tmp_path):
+    points = room_arrays(50)[0]
+    rows = np.concatenate([points * 1000, np.zeros((50, 1))], axis=1)
+    rows.astype('<f4').tofile(tmp_path / 'lidar.bin')
+    scene = segmenter.set_scene(tmp_path / 'lidar.bin', num_features=4, scale=0.001)
+    np.testing.assert_allclose(scene.points, points, atol=1e-5)
+    assert segmenter.scale == 0.001
+
+
+def test_far_away_in_millimetres(segmenter, tmp_path):
+    points = room_arrays()[0] + [431_000.0, 5_812_000.0, 30.0]
+    np.save(tmp_path / 'utm_mm.npy', points * 1000)
+    segmenter.set_scene(tmp_path / 'utm_mm.npy', scale=0.001)
+    result = segmenter.predict(['semantic', 'interactive'], clicks=points[3] * 1000)
+    result.save(tmp_path / 'out')
+    written = read_ply(tmp_path / 'out' / 'interactive.ply').points
+    np.testing.assert_allclose(written, points * 1000, atol=0.01)
+
+
+@pytest.mark.parametrize('options', [{'scale': 0.001}, {'on_bad': 'drop'}, {'num_features': 4}])
+def test_options_of_files_are_not_ignored(segmenter, options):
+    with pytest.raises(ConfigError, match='from_arrays'):
+        segmenter.set_scene(room(), **options)
+
+
+def test_a_scene_that_fails_leaves_the_one_before(segmenter, tmp_path):
+    scene = segmenter.set_scene(room())
+    with pytest.raises(FileFormatError):
+        segmenter.set_scene(tmp_path / 'nowhere.ply')
+    assert segmenter.scene is scene
+    assert segmenter.predict(['semantic']).semantic.shape == (len(scene),)
+
+
+def test_the_model_is_put_in_evaluation_mode():
+    model = tiny_model().train()
+    segmenter = Segmenter(model)
+    assert not any(module.training for module in model.modules())
+    segmenter.set_scene(room())
+    answers = [segmenter.predict(clicks=(1, 1, 0.5)).semantic for _ in range(2)]
+    np.testing.assert_array_equal(*answers)
 
 
 def test_missing_colour_is_handled(segmenter):
@@ -189,38 +221,3 @@ def room_with_nan(folder: Path) -> Path:
     path = folder / 'bad.npy'
     np.save(path, points)
     return path
-
-
-def test_weights_round_trip(segmenter, tmp_path):
-    path = tmp_path / 'tiny.safetensors'
-    save_weights(path, segmenter.model.state_dict(), {'model': json.dumps(tiny_config())})
-    loaded = Segmenter.from_pretrained(path, device='cpu')
-    for one in (segmenter, loaded):
-        one.set_scene(room())
-    np.testing.assert_array_equal(segmenter.predict().semantic, loaded.predict().semantic)
-
-
-def test_weights_of_another_architecture(segmenter, tmp_path):
-    path = tmp_path / 'other.safetensors'
-    config = tiny_config()
-    config['decoder']['d_model'] = 32
-    save_weights(path, segmenter.model.state_dict(), {'model': json.dumps(config)})
-    with pytest.raises(CheckpointError, match='architecture'):
-        Segmenter.from_pretrained(path, device='cpu')
-
-
-@pytest.mark.parametrize('name', ['os.system', 'Linear', 'torch.nn.Linear'])
-def test_weights_cannot_name_foreign_classes(segmenter, tmp_path, name):
-    path = tmp_path / 'foreign.safetensors'
-    config = tiny_config()
-    config['backbone']['type'] = name
-    save_weights(path, segmenter.model.state_dict(), {'model': json.dumps(config)})
-    with pytest.raises(CheckpointError, match='names the class'):
-        Segmenter.from_pretrained(path, device='cpu')
-
-
-def test_weights_without_description(segmenter, tmp_path):
-    path = tmp_path / 'bare.safetensors'
-    save_weights(path, segmenter.model.state_dict())
-    with pytest.raises(CheckpointError, match='description'):
-        Segmenter.from_pretrained(path, device='cpu')

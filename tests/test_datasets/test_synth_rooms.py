@@ -122,6 +122,42 @@ def test_a_damaged_cache_file_is_made_again(made, tmp_path):
     assert made == [40] * 4
 
 
+def test_flipped_bytes_in_the_cache_are_made_again(made, tmp_path):
+    dataset = _dataset(cache_dir=str(tmp_path))
+    first = dataset[0]
+    (file,) = tmp_path.glob('*.npz')
+    content = file.read_bytes()
+    for place in np.random.default_rng(0).choice(len(content), 40, replace=False):
+        damaged = bytearray(content)
+        damaged[place] ^= 0x5A
+        file.write_bytes(damaged)
+        _same(dataset[0], first)
+        file.write_bytes(content)
+
+
+def test_a_cache_file_without_points_is_made_again(made, tmp_path):
+    dataset = _dataset(cache_dir=str(tmp_path))
+    first = dataset[0]
+    np.savez(next(tmp_path.glob('*.npz')), low=np.zeros(3))
+    _same(dataset[0], first)
+
+
+@pytest.mark.parametrize('damage', ['empty', 'cut', 'pickle', 'other shape', 'not finite'])
+def test_damaged_sentence_vectors_are_made_again(made, encoder, tmp_path, damage):
+    dataset = _dataset(cache_dir=str(tmp_path), text_encoder=dict(type='CountingEncoder'))
+    first = dataset[0]
+    (file,) = tmp_path.glob('*.npy')
+    vectors = np.load(file)
+    if damage in ('empty', 'cut'):
+        file.write_bytes(file.read_bytes()[: 0 if damage == 'empty' else -3])
+    elif damage == 'pickle':
+        np.save(file, np.array([{}]), allow_pickle=True)
+    else:
+        np.save(file, vectors[:-1] if damage == 'other shape' else vectors * np.float16(np.nan))
+    _same(dataset[0], first)
+    assert len(encoder) == 2
+
+
 def test_sentence_vectors_are_cached(made, encoder, tmp_path):
     config = dict(type='CountingEncoder')
     results = _dataset(cache_dir=str(tmp_path), text_encoder=config)[0]

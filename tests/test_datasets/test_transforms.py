@@ -14,7 +14,6 @@ from test_datasets.fakes import (
 
 from unison3d.datasets import transforms as T
 from unison3d.datasets.transforms.superpoint_targets import majority_labels, majority_masks
-from unison3d.errors import SceneError
 from unison3d.registry import TRANSFORMS
 
 PIPELINE = [
@@ -245,10 +244,3 @@ def test_pack_without_labels():
     assert 'gt_semantic' not in packed['data_samples']
     assert not packed['inputs']['has_color']
     assert packed['data_samples'].prompts.num_texts == 0
-
-
-def test_pseudo_masks_of_other_superpoints_are_refused():
-    from unison3d.datasets.transforms.published import published_targets
-
-    with pytest.raises(SceneError, match='cover 3 superpoints'):
-        published_targets([1], [4], [0], pseudo_masks=np.zeros((1, 3), bool))

@@ -9,7 +9,14 @@ import pytest
 from conftest import data_files
 
 from unison3d.errors import FileFormatError
-from unison3d.io import read_npy, read_npz, read_npz_arrays, write_npz, write_npz_scene
+from unison3d.io import (
+    read_npy,
+    read_npy_array,
+    read_npz,
+    read_npz_arrays,
+    write_npz,
+    write_npz_scene,
+)
 
 
 def _points(n=7):
@@ -35,6 +42,7 @@ def test_npz_labels_extra_and_names(tmp_path):
         nyu40=np.arange(n, dtype=np.uint8),
         instance=np.array([0, 1, 2, 0], np.uint16),
         superpoint=np.arange(n),
+        superpoints=np.arange(n)[::-1],
         intensity=np.ones(n),
         clicks=np.arange(2),
         faces=np.array([[0, 1, 2]]),
@@ -43,14 +51,24 @@ def test_npz_labels_extra_and_names(tmp_path):
     scene = read_npz(path)
     np.testing.assert_array_equal(scene.nyu40_ids, range(n))
     np.testing.assert_array_equal(scene.instance_ids, [-1, 0, 1, -1])
-    assert scene.semantic_ids is None and set(scene.extra) == {'intensity'}
+    np.testing.assert_array_equal(scene.superpoints, [3, 2, 1, 0])
+    assert scene.semantic_ids is None and set(scene.extra) == {'intensity', 'superpoint'}
     assert scene.instance_names == ('chair', 'table')
 
 
-def test_labels_that_are_no_whole_numbers_are_no_labels(tmp_path):
-    np.savez(tmp_path / 'a.npz', points=_points(2), label=np.array([0.5, 1.0]))
+@pytest.mark.parametrize('values', [[0.5, 1.0], [np.inf, 1.0], [np.nan, 1.0], [1e300, 1.0]])
+def test_labels_that_are_no_whole_numbers_are_no_labels(tmp_path, values):
+    np.savez(tmp_path / 'a.npz', points=_points(2), label=values, instance=values)
     scene = read_npz(tmp_path / 'a.npz')
-    assert scene.semantic_ids is None and set(scene.extra) == {'label'}
+    assert scene.semantic_ids is None and scene.instance_ids is None
+    assert set(scene.extra) == {'label', 'instance'}
+
+
+@pytest.mark.parametrize('name', ['segment', 'segments', 'Superpoints', 'scalar_superpoints'])
+def test_superpoints_under_a_name_that_we_do_not_write_are_an_extra(tmp_path, name):
+    np.savez(tmp_path / 'a.npz', points=_points(3), **{name: np.zeros(3, int)})
+    scene = read_npz(tmp_path / 'a.npz')
+    assert scene.superpoints is None and set(scene.extra) == {name}
 
 
 def test_organised_cloud_is_flattened(tmp_path):
@@ -143,6 +161,33 @@ def test_npy_promises_are_checked(tmp_path, shape):
         archive.writestr('points.npy', _npy_bytes(shape))
     with pytest.raises(FileFormatError):
         read_npz(tmp_path / 'a.npz')
+
+
+@pytest.mark.parametrize(
+    ('shape', 'descr'),
+    [
+        ('(1099511627776, 3)', "'|S0'"),
+        ('(1099511627776, 3)', "'<U0'"),
+        ('(1099511627776, 3)', '[]'),
+        ('(1099511627776, 3)', "'|V0'"),
+        (f'({10**22}, 0)', "'<f4'"),
+        (f'({10**4000}, 0)', "'<f4'"),
+        (f'({10**400}, 3)', "'<f4'"),
+        (f'({2**62}, {2**62}, 0)', "'<f4'"),
+        ('(0,' + '1,' * 80 + ')', "'<f4'"),
+        ('(2, 3)', "'<U99999999999999999999'"),
+        ('(1, 3)', "('<f4', (2,))"),
+        ('(1, 3)', '5'),
+        ('(1, 3)', '[1, 2]'),
+    ],
+)
+def test_npy_types_and_extents_that_no_array_has(tmp_path, shape, descr):
+    (tmp_path / 'a.npy').write_bytes(_npy_bytes(shape, descr))
+    with zipfile.ZipFile(tmp_path / 'a.npz', 'w') as archive:
+        archive.writestr('points.npy', _npy_bytes(shape, descr))
+    for path, read in (('a.npy', read_npy), ('a.npz', read_npz), ('a.npy', read_npy_array)):
+        with pytest.raises(FileFormatError):
+            read(tmp_path / path)
 
 
 @pytest.mark.parametrize('text', [b'{', b'__import__("os")', b'\xff' * 9, b'{}', b'(' * 3000])

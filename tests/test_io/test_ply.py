@@ -87,6 +87,20 @@ def test_normals_labels_and_unknown_properties(tmp_path, kind):
     np.testing.assert_array_equal(scene.extra['curvature'], [0.5, 1.5])
 
 
+@pytest.mark.parametrize('name', ['segment', 'superpoints', 'scalar_superpoint', 'Superpoint'])
+def test_superpoints_under_a_name_that_we_do_not_write_are_an_extra(tmp_path, name):
+    properties = ['float x', 'float y', 'float z', f'int {name}']
+    scene = _read(tmp_path, make_ply('ascii', [(0, 0, 0, 0), (0, 0, 1, 0)], properties))
+    assert scene.superpoints is None
+    np.testing.assert_array_equal(scene.extra[name], [0, 0])
+
+
+def test_an_alignment_that_is_not_finite_is_not_taken(tmp_path):
+    content = make_ply('ascii', [(0, 0, 0)], ['float x', 'float y', 'float z'])
+    comment = b'comment axis_alignment ' + b'nan ' * 16 + b'\nelement vertex'
+    assert _read(tmp_path, content.replace(b'element vertex', comment)).axis_alignment is None
+
+
 def test_unsigned_instances_count_from_one(tmp_path):
     properties = ['float x', 'float y', 'float z', 'ushort instance']
     scene = _read(tmp_path, make_ply('ascii', [(0, 0, 0, 0), (0, 0, 1, 5)], properties))
@@ -181,6 +195,33 @@ def test_promise_of_too_many_rows_allocates_nothing(tmp_path, kind, count, eleme
     )
     with pytest.raises(FileFormatError, match='promises'):
         _read(tmp_path, content)
+
+
+@pytest.mark.parametrize('kind', KINDS)
+@pytest.mark.parametrize('name', [b'vertex', b'junk'])
+@pytest.mark.parametrize('count', [1, 2**40, 10**30])
+def test_rows_without_properties_are_refused(tmp_path, kind, name, count):
+    head = b'ply\nformat %s 1.0\nelement %s %d\n' % (kind.encode(), name, count)
+    if name != b'vertex':
+        head += b'element vertex 0\nproperty float x\nproperty float y\nproperty float z\n'
+    with pytest.raises(FileFormatError, match='without properties'):
+        _read(tmp_path, head + b'end_header\n')
+
+
+@pytest.mark.parametrize('length', [2**63, 2**64 - 1, 2**62])
+@pytest.mark.parametrize('rows', [1, 2])
+def test_a_list_of_2_to_the_63_before_a_scalar(tmp_path, length, rows):
+    head = header('binary_little_endian', 0, rows, VERTEX[:3], '\n').replace(
+        b'list uchar int vertex_indices', b'list uint64 int vertex_indices\nproperty int after'
+    )
+    with pytest.raises(FileFormatError, match='truncated'):
+        _read(tmp_path, head + length.to_bytes(8, 'little') + bytes(64))
+
+
+def test_ascii_numbers_just_beyond_64_bits(tmp_path):
+    properties = ['float x', 'float y', 'float z', 'int64 id']
+    with pytest.raises(FileFormatError, match='stands where'):
+        _read(tmp_path, make_ply('ascii', [(0, 0, 0, 2**63)], properties))
 
 
 def test_huge_and_negative_list_lengths(tmp_path):

@@ -67,6 +67,33 @@ def test_moving_a_scene_changes_nothing_but_rounding():
     assert abs(len(one.voxels) - len(two.voxels)) <= 2
 
 
+def test_far_away_strays_do_not_move_a_scene():
+    # As a scanner sees them in a mirror or through a window.
+    preprocessor = ScenePreprocessor(0.1)
+    scene = scene_inputs()
+    strays = torch.tensor([[40.0, -30.0, 20.0], [-25.0, 50.0, -15.0]])
+    count = int(scene['superpoints'].max()) + 1
+    with_strays = {
+        **scene_inputs(),
+        'points': torch.cat([scene['points'], strays]),
+        'colors': torch.cat([scene['colors'], torch.zeros(2, 3)]),
+        'normals': torch.cat([scene['normals'], torch.ones(2, 3)]),
+        'superpoints': torch.cat([scene['superpoints'], torch.tensor([count, count + 1])]),
+    }
+    one, two = _collate(preprocessor, scene), _collate(preprocessor, with_strays)
+    moved = (two.positions[0][:count] - one.positions[0]).abs()
+    assert moved.max() < 0.05
+
+
+def test_an_empty_scene_between_others():
+    preprocessor = ScenePreprocessor(0.1)
+    empty = {k: v[:0] if v.ndim else v for k, v in scene_inputs().items()}
+    batch = _collate(preprocessor, scene_inputs(seed=1), empty, scene_inputs(100, 7, seed=2))
+    assert batch.num_superpoints == [20, 0, 7]
+    assert [len(p) for p in batch.positions] == [20, 0, 7]
+    assert set(batch.voxels.coordinates[:, 0].tolist()) == {0, 2}
+
+
 def test_unknown_feature_is_named():
     with pytest.raises(ConfigError, match='smell'):
         ScenePreprocessor(0.1, ('color', 'smell'))

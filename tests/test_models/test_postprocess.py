@@ -205,9 +205,7 @@ def test_config_rejects_values_without_meaning(options):
 
 
 def test_of_overlapping_proposals_the_best_stays():
-    masks = torch.tensor(
-        [[1, 1, 0, 0], [1, 1, 1, 0], [0, 0, 1, 1], [0, 0, 0, 0]], dtype=torch.bool
-    )
+    masks = torch.tensor([[1, 1, 0, 0], [1, 1, 1, 0], [0, 0, 1, 1], [0, 0, 0, 0]], dtype=torch.bool)
     superpoints = torch.tensor([0, 0, 0, 1, 1, 1, 2, 3, 3, 3])
     scores = torch.tensor([0.5, 0.9, 0.4, 0.8])
     found = InstanceMasks(masks, superpoints, torch.full((4,), -1), scores)

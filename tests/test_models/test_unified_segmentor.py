@@ -149,7 +149,7 @@ def test_a_few_steps_learn():
         optimizer.zero_grad()
         total.backward()
         optimizer.step()
-        totals.append(float(total))
+        totals.append(total.item())
     assert totals[-1] < 0.7 * totals[0]
 
 
@@ -169,3 +169,80 @@ def test_unknown_task_is_named(model):
     features = _encode(model, scene_inputs())[0]
     with pytest.raises(ConfigError, match='closed_set'):
         model.decode(features, SceneSample(prompts=_prompts([])), ['no such task'])
+
+
+def test_an_empty_scene_between_others_changes_nothing(model):
+    first, third = scene_inputs(seed=1), scene_inputs(num_points=250, num_superpoints=9, seed=2)
+    empty = {k: v[:0] if v.ndim else v for k, v in first.items()}
+    batched = _encode(model, first, empty, third)
+    for alone, among in zip(_encode(model, first, third), batched[::2], strict=True):
+        torch.testing.assert_close(
+            alone.superpoint_features, among.superpoint_features, atol=1e-5, rtol=1e-5
+        )
+    sample = model.predict_scene(batched[1], SceneSample(prompts=_prompts([], 1)))
+    assert sample.pred_semantic.shape == (0,)
+    assert sample.pred_texts.masks.shape == (1, 0)
+
+
+def test_an_empty_scene_between_others_trains():
+    model = tiny_model().train()
+    scene = scene_inputs()
+    empty = {k: v[:0] if v.ndim else v for k, v in scene.items()}
+    batch = collate(model, [scene, empty, scene_inputs(num_superpoints=9, seed=2)])
+    samples = [
+        labelled_sample(20),
+        labelled_sample(0, num_instances=0, num_clicks=0, num_texts=0),
+        labelled_sample(9),
+    ]
+    total = sum(model.loss(batch, samples).values())
+    total.backward()
+    assert torch.isfinite(total)
+    assert all(p.grad is None or p.grad.isfinite().all() for p in model.parameters())
+
+
+def test_two_clicks_on_one_superpoint(model):
+    features = _encode(model, scene_inputs())[0]
+    once = model.predict_scene(features, SceneSample(prompts=_prompts([5])), ['click'])
+    twice = model.predict_scene(
+        features, SceneSample(prompts=_prompts([5, 5], objects=[0, 0])), ['click']
+    )
+    apart = model.predict_scene(features, SceneSample(prompts=_prompts([5, 5])), ['click'])
+    # Two equal clicks attend to each other and find the same thing twice: nothing changes.
+    assert len(twice.pred_clicks) == 1
+    torch.testing.assert_close(once.pred_clicks.scores, twice.pred_clicks.scores)
+    assert torch.equal(once.pred_clicks.masks, twice.pred_clicks.masks)
+    assert len(apart.pred_clicks) == 2
+    assert torch.equal(apart.pred_clicks.masks[0], apart.pred_clicks.masks[1])
+
+
+def test_an_instance_of_a_stuff_class_trains():
+    model = tiny_model().train()
+    batch = collate(model, [scene_inputs()])
+    sample = labelled_sample(batch.num_superpoints[0])
+    sample.gt_instance_semantic = torch.tensor([0, 1, 20])
+    losses = model.loss(batch, [sample])
+    total = sum(losses.values())
+    total.backward()
+    assert torch.isfinite(total)
+    assert losses['loss_instance'] > 0
+
+
+def test_bfloat16_losses_are_near_those_of_float32():
+    model = tiny_model().train()
+    batch = collate(model, [scene_inputs(seed=1), scene_inputs(num_superpoints=10, seed=2)])
+    samples = [labelled_sample(n) for n in batch.num_superpoints]
+
+    def losses(enabled: bool) -> dict[str, torch.Tensor]:
+        # Which superpoints become queries is drawn.
+        torch.manual_seed(0)
+        with torch.autocast('cpu', dtype=torch.bfloat16, enabled=enabled):
+            return model.loss(batch, samples)
+
+    exact, rounded = losses(False), losses(True)
+    total = sum(rounded.values())
+    total.backward()
+    assert torch.isfinite(total)
+    assert all(p.grad is None or p.grad.isfinite().all() for p in model.parameters())
+    torch.testing.assert_close(total.float(), sum(exact.values()), rtol=0.05, atol=0.0)
+    for name, value in exact.items():
+        torch.testing.assert_close(rounded[name].float(), value, rtol=0.2, atol=0.05)

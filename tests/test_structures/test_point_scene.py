@@ -173,6 +173,18 @@ def test_ids_that_do_not_fit(field):
         {'points': np.zeros((2, 3)), 'on_bad': 'ignore'},
         {'points': np.zeros((2, 3)), 'scale': 0},
         {'points': np.zeros((2, 3)), 'scale': np.nan},
+        {'points': [[0, 1, 2], [3, 4]]},
+        {'points': np.zeros((2, 3)), 'colors': [[0, 1, 2], [3, 4]]},
+        {'points': np.zeros((2, 3)), 'normals': [[0, 1, 2], [3, 4]]},
+        {'points': np.zeros((2, 3)), 'faces': [[0, 1, 1], [0, 1]]},
+        {'points': np.zeros((2, 3)), 'part_ids': [[0, 1], [1]]},
+        {'points': np.zeros((2, 3)), 'semantic_ids': [0, np.inf]},
+        {'points': np.zeros((2, 3)), 'semantic_ids': [0, -np.inf]},
+        {'points': np.zeros((2, 3)), 'instance_ids': [0, 1e19]},
+        {'points': np.zeros((2, 3)), 'instance_ids': np.array([0, 2**63], np.uint64)},
+        {'points': np.zeros((2, 3)), 'axis_alignment': np.eye(3)},
+        {'points': np.zeros((2, 3)), 'axis_alignment': [[1, 2], [3]]},
+        {'points': np.zeros((2, 3)), 'axis_alignment': np.full((4, 4), np.nan)},
     ],
 )
 def test_refused(arguments):
@@ -188,6 +200,13 @@ def test_plain_constructor_refuses_what_the_table_does_not_allow():
         {'points': points, 'colors': np.zeros((1, 3))},
         {'points': points, 'normals': np.zeros((1, 3))},
         {'points': points, 'faces': np.array([[0, 1, 2]])},
+        {'points': [[0, 1, 2], [3, 4]]},
+        {'points': points, 'colors': [[0, 1, 1], [1]]},
+        {'points': points, 'colors': [['a', 'b', 'c']] * 2},
+        {'points': points, 'origin': np.zeros(2)},
+        {'points': points, 'origin': [np.inf, 0, 0]},
+        {'points': points, 'axis_alignment': np.eye(3)},
+        {'points': points, 'semantic_ids': [np.inf, 0]},
     ):
         with pytest.raises(SceneError):
             PointScene(**wrong)
@@ -312,6 +331,27 @@ def test_from_file_policies(tmp_path):
     assert len(PointScene.from_file(tmp_path / 'a.npy', on_bad='drop')) == 5
     with pytest.raises(FileFormatError):
         PointScene.from_file(tmp_path / 'b.npy')
+
+
+@pytest.mark.parametrize(
+    ('ids', 'reason'),
+    [
+        (np.zeros(1200, int), 'all 1,200 points have id 0'),
+        (np.r_[-1, np.arange(1199)], 'smallest id is -1'),
+        (np.array([-1, 0]), 'smallest id is -1'),
+    ],
+)
+def test_superpoints_of_a_file_that_cannot_be_any_are_left_out(tmp_path, ids, reason):
+    np.savez(tmp_path / 'a.npz', points=_grid(len(ids)), superpoints=ids)
+    with pytest.warns(SceneWarning, match=rf'a\.npz.*{reason}'):
+        scene = PointScene.from_file(tmp_path / 'a.npz')
+    assert scene.superpoints is None and len(scene) == len(ids)
+
+
+@pytest.mark.parametrize('ids', [np.zeros(900, int), np.arange(1200) % 7, np.zeros(0, int)])
+def test_superpoints_of_a_file_are_used(tmp_path, ids):
+    np.savez(tmp_path / 'a.npz', points=_grid(len(ids)), superpoints=ids)
+    np.testing.assert_array_equal(PointScene.from_file(tmp_path / 'a.npz').superpoints, ids)
 
 
 def test_nyu40_ids_and_instance_names_become_semantic(tmp_path):

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import zipfile
 
 import numpy as np
 import pytest
@@ -75,6 +76,11 @@ def _save(path, **fields):
         (dict(names=np.array(['a'])), '1 names'),
         (dict(names=np.array(['a', 'a'])), 'twice'),
         (dict(embeddings=np.full((2, 3), np.nan)), 'finite'),
+        (dict(embeddings=np.full((2, 3), 1e300)), 'finite'),
+        (dict(embeddings=np.array([['a'], ['b']])), 'axes and types'),
+        (dict(embeddings=np.zeros(2)), 'axes and types'),
+        (dict(names=np.array('a')), 'axes and types'),
+        (dict(schema_version=np.array([1, 1])), 'axes and types'),
     ],
 )
 def test_a_bank_that_contradicts_itself(tmp_path, change, word):
@@ -101,6 +107,26 @@ def test_files_that_are_no_bank(tmp_path, bank_file):
     for name in ('text', 'empty', 'half', 'other', 'pickle'):
         with pytest.raises(FileFormatError, match='not a text bank'):
             TextBank.read(tmp_path / f'{name}.npz')
+
+
+@pytest.mark.parametrize('method', [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+def test_no_flipped_byte_ends_in_another_error(tmp_path, bank_file, method):
+    path = tmp_path / 'packed.npz'
+    with zipfile.ZipFile(bank_file) as old, zipfile.ZipFile(path, 'w', method) as new:
+        for name in old.namelist():
+            new.writestr(name, old.read(name))
+    content = path.read_bytes()
+    rng = np.random.default_rng(0)
+    refused = 0
+    for place in range(len(content)):
+        damaged = bytearray(content)
+        damaged[place] ^= int(rng.integers(1, 256))
+        path.write_bytes(damaged)
+        try:
+            TextBank.read(path)
+        except FileFormatError:
+            refused += 1
+    assert refused > len(content) / 2
 
 
 def test_the_shipped_bank_holds_every_class_name():

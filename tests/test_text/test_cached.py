@@ -58,6 +58,27 @@ def test_a_damaged_file_is_made_again(tmp_path, damage):
     assert file.read_bytes() == content
 
 
+def test_a_file_with_flipped_bytes_is_made_again(tmp_path):
+    expected = CachedTextEncoder(CountingEncoder(), tmp_path).encode(['sofa'])
+    (file,) = tmp_path.iterdir()
+    content = file.read_bytes()
+    for place in range(0, len(content), 7):
+        damaged = bytearray(content)
+        damaged[place] ^= 0x5A
+        file.write_bytes(damaged)
+        assert torch.equal(
+            CachedTextEncoder(CountingEncoder(), tmp_path).encode(['sofa']), expected
+        )
+        file.write_bytes(content)
+
+
+def test_a_file_of_another_width_is_made_again(tmp_path):
+    CachedTextEncoder(CountingEncoder(), tmp_path).encode(['sofa'])
+    (file,) = tmp_path.iterdir()
+    file.write_bytes(TextBank(('sofa',), torch.eye(1, 5), 'counting').to_bytes())
+    assert CachedTextEncoder(CountingEncoder(), tmp_path).encode(['sofa']).shape == (1, 3)
+
+
 def test_nothing_to_encode(tmp_path):
     assert CachedTextEncoder(CountingEncoder(), tmp_path).encode([]).shape == (0, 3)
     assert list(tmp_path.iterdir()) == []

@@ -1,6 +1,7 @@
 """The three-line door: load, set a scene, ask."""
 
-from unison3d.apis.scene_result import SceneResult
-from unison3d.apis.segmenter import TASKS, Segmenter
+from unison3d.apis.questions import TASKS
+from unison3d.apis.scene_result import SceneResult, TaskRecord
+from unison3d.apis.segmenter import Segmenter
 
-__all__ = ['TASKS', 'SceneResult', 'Segmenter']
+__all__ = ['TASKS', 'SceneResult', 'Segmenter', 'TaskRecord']

@@ -135,8 +135,9 @@ def task_settings(task: Task) -> dict[str, Any]:
     settings: dict[str, Any] = {}
     if hasattr(task, 'label_space'):
         settings['label_space'] = task.label_space.name
-    if hasattr(task, 'logit_scale'):
-        settings['logit_scale'] = float(task.logit_scale)
+    for name in ('logit_scale', 'names_per_object'):
+        if hasattr(task, name):
+            settings[name] = getattr(task, name)
     if hasattr(task, 'postprocess'):
         settings.update(dataclasses.asdict(task.postprocess))
     return settings

@@ -2,34 +2,35 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Sequence
+from numbers import Real
 from pathlib import Path
 
 import numpy as np
 import torch
 from scipy.spatial import cKDTree
 
+from unison3d.apis.answers import Answer, SceneAnswers, task_settings
 from unison3d.apis.model_file import SHIPPED_WEIGHTS, load_model
-from unison3d.apis.scene_result import SceneResult
-from unison3d.errors import ConfigError, PromptError, VocabularyError
+from unison3d.apis.questions import (
+    TASKS,
+    ClickLike,
+    as_clicks,
+    as_tasks,
+    as_texts,
+    as_vocabulary,
+)
+from unison3d.apis.scene_result import SceneResult, TaskRecord
+from unison3d.errors import ConfigError, PromptError, SceneError
 from unison3d.models import UnifiedSegmentor
 from unison3d.models.scene_batch import SceneFeatures
-from unison3d.structures import Click, PointScene, Prompts, SceneSample
+from unison3d.structures import SCANNET20, Click, PointScene, Prompts, SceneSample
 from unison3d.superpoints import compute_superpoints, estimate_normals
 
-# What a user asks for, and the task of the model that answers.
-TASKS: dict[str, str] = {
-    'semantic': 'closed_set',
-    'instance': 'closed_set',
-    'panoptic': 'closed_set',
-    'interactive': 'click',
-    'referring': 'text',
-    'open_vocabulary': 'open_vocabulary',
-}
+#: metres. A click farther from every point than this is a mistake.
 MAX_CLICK_DISTANCE = 0.25
-
-ClickLike = Click | Sequence[float]
 
 
 class Segmenter:
@@ -40,20 +41,24 @@ class Segmenter:
         >>> result = segmenter.predict(clicks=[(1.2, .4, .5)], texts=['the chair'])
         >>> result.save('out/')
 
-    :meth:`set_scene` does the heavy part (superpoints and network) once; every :meth:`predict`
-    after it costs only its own queries.
+    :meth:`set_scene` does the heavy part (superpoints and network) once. Answers without a prompt
+    (semantic, instance, panoptic, and open vocabulary with the same names) are computed by the
+    first :meth:`predict` that asks and remembered until the next scene; a click or a sentence
+    costs only its own queries.
 
     Args:
-        model: a model in evaluation mode.
+        model: the model; it is put in evaluation mode.
         metadata: text that came with its weights.
     """
 
     def __init__(self, model: UnifiedSegmentor, metadata: dict[str, str] | None = None) -> None:
-        self.model = model
+        # In training mode a model draws a share of its queries, and statistics of one scene.
+        self.model = model.eval()
         self.metadata = dict(metadata or {})
         self.timing: dict[str, float] = {}
         self._scene: PointScene | None = None
-        self._features: SceneFeatures | None = None
+        self._scale = 1.0
+        self._answers: SceneAnswers | None = None
         self._tree: cKDTree | None = None
 
     @classmethod
@@ -68,9 +73,8 @@ class Segmenter:
 
         Raises:
             CheckpointError: see :func:`~unison3d.apis.model_file.load_model`.
+            ConfigError: the device cannot be used.
         """
-        if device == 'auto':
-            device = 'cuda' if torch.cuda.is_available() else 'cpu'
         model, metadata = load_model(weights, device)
         metadata['weights'] = Path(SHIPPED_WEIGHTS if weights is None else weights).name
         return cls(model, metadata)
@@ -82,7 +86,7 @@ class Segmenter:
 
     @property
     def scene(self) -> PointScene:
-        """The current scene, superpoints included.
+        """The current scene in metres, superpoints included.
 
         Raises:
             ConfigError: :meth:`set_scene` has not been called.
@@ -91,23 +95,47 @@ class Segmenter:
             raise ConfigError('no scene yet: call set_scene(path_or_scene) before predict()')
         return self._scene
 
+    @property
+    def scale(self) -> float:
+        """Metres per unit of the file; 1 where a scene was handed in."""
+        return self._scale
+
     @torch.no_grad()
     def set_scene(
-        self, scene: str | Path | PointScene, *, on_bad: str = 'raise', scale: float = 1.0
+        self,
+        scene: str | os.PathLike[str] | PointScene,
+        *,
+        on_bad: str = 'raise',
+        scale: float = 1.0,
+        num_features: int = 6,
     ) -> PointScene:
         """Read, over-segment and encode a scene.
 
         Args:
             scene: a file or folder :meth:`PointScene.from_file` reads, or a scene.
             on_bad: ``'raise'`` or ``'drop'`` points with bad numbers (files only).
-            scale: factor on the coordinates of a file, 0.001 for millimetres.
+            scale: metres per unit of the file, 0.001 for millimetres (files only). Clicks are then
+                given, and boxes and PLY files written, in the unit of the file; the scene and the
+                arrays of a result stay in metres.
+            num_features: numbers per point of a ``.bin`` file.
 
         Returns:
             The scene with superpoints and normals.
+
+        Raises:
+            FileFormatError: the file is missing, damaged or of an unknown kind.
+            SceneError: bad numbers, or neither a file nor a scene.
+            ConfigError: an option for files together with a scene, or a scale that is no number.
         """
         start = time.perf_counter()
-        if not isinstance(scene, PointScene):
-            scene = PointScene.from_file(scene, on_bad=on_bad, scale=scale)
+        if isinstance(scene, PointScene):
+            if on_bad != 'raise' or scale != 1 or num_features != 6:
+                raise ConfigError(
+                    'on_bad, scale and num_features are for files, and this is a scene: give them '
+                    'to PointScene.from_file or PointScene.from_arrays instead'
+                )
+        else:
+            scene = _read(scene, on_bad, scale, num_features)
         read = time.perf_counter()
         # As in training, also where the file has normals of its own: those of a mesh are smoother.
         normals = estimate_normals(scene.points)[0]
@@ -116,13 +144,17 @@ class Segmenter:
             superpoints = compute_superpoints(scene.points, scene.colors, scene.faces)
         scene = scene.replace(normals=normals, superpoints=superpoints)
         segmented = time.perf_counter()
-        self._features = self._encode(scene) if len(scene) else None
-        self._scene = scene
-        self._tree = None
+        answers = SceneAnswers(self.model, self._encode(scene)) if len(scene) else None
+        encoded = time.perf_counter()
+        # Unbalanced is twice as fast to build, and as good for a few clicks.
+        tree = cKDTree(scene.points, balanced_tree=False, compact_nodes=False)
+        # Together at the end: a scene that fails leaves the one before in place.
+        self._scene, self._scale, self._answers, self._tree = scene, float(scale), answers, tree
         self.timing = {
             'read_s': read - start,
             'superpoints_s': segmented - read,
-            'encode_s': time.perf_counter() - segmented,
+            'encode_s': encoded - segmented,
+            'index_s': time.perf_counter() - encoded,
         }
         return scene
 
@@ -144,11 +176,11 @@ class Segmenter:
     @torch.no_grad()
     def predict(
         self,
-        tasks: Sequence[str] | None = None,
+        tasks: Sequence[str] | str | None = None,
         *,
-        clicks: Sequence[ClickLike] | None = None,
-        texts: Sequence[str] | None = None,
-        vocabulary: Sequence[str] | None = None,
+        clicks: Sequence[ClickLike] | np.ndarray | ClickLike | None = None,
+        texts: Sequence[str] | str | None = None,
+        vocabulary: Sequence[str] | str | None = None,
     ) -> SceneResult:
         """Answer.
 
@@ -156,59 +188,75 @@ class Segmenter:
             tasks: names out of :data:`TASKS`. Default: semantic, instance and panoptic, and every
                 other task whose prompt is given.
             clicks: positions (x, y, z) in the coordinates of the file, each its own object, or
-                :class:`~unison3d.structures.Click` objects.
-            texts: sentences.
-            vocabulary: names for the open-vocabulary task; default: those of the training.
+                :class:`~unison3d.structures.Click` objects; a single one needs no list.
+            texts: sentences, or one.
+            vocabulary: names for the open-vocabulary task, or one name; default: those of the
+                training. Upper case and extra spaces make no difference.
 
         Returns:
             The result; an empty scene gives an empty result of the right shapes.
 
         Raises:
-            ConfigError: an unknown task, or no scene.
-            PromptError: a click outside the scene, an empty sentence, or a task without its prompt.
+            ConfigError: an unknown task, no task, or no scene.
+            PromptError: a click that is no position or lies outside the scene, a sentence that is
+                empty or no string, or a task without its prompt.
             VocabularyError: an empty or repeating vocabulary, or names no encoder here can embed.
+            MissingDependencyError: a sentence or a name needs the extra ``text``.
         """
         scene = self.scene
-        texts = _checked_texts(texts)
-        vocabulary = _checked_vocabulary(vocabulary)
-        clicks = _as_clicks(clicks)
-        names = self._task_names(tasks, clicks, texts, vocabulary)
-        start = time.perf_counter()
-        prompts = self._prompts(clicks, texts)
-        sample = SceneSample(prompts=prompts)
-        if vocabulary is not None:
-            sample.vocabulary = vocabulary
-        if self._features is not None:
-            model_tasks = list(dict.fromkeys(TASKS[name] for name in names))
-            sample = self.model.predict_scene(
-                self._features, sample.to(self.device), model_tasks
-            ).to('cpu')
-        timing = {**self.timing, 'predict_s': time.perf_counter() - start}
-        return SceneResult(scene, names, clicks, texts, sample, timing, self.metadata)
-
-    def _task_names(
-        self,
-        tasks: Sequence[str] | None,
-        clicks: list[Click],
-        texts: list[str],
-        vocabulary: list[str] | None,
-    ) -> list[str]:
+        texts = as_texts(texts)
+        vocabulary = as_vocabulary(vocabulary)
+        clicks = as_clicks(clicks)
         given = {
             'interactive': bool(clicks),
             'referring': bool(texts),
             'open_vocabulary': vocabulary is not None,
         }
-        if tasks is None:
-            return [name for name in TASKS if given.get(name, True)]
-        if isinstance(tasks, str):
-            tasks = [tasks]
-        for name in tasks:
-            if name not in TASKS:
-                raise ConfigError(f'unknown task {name!r}; choose from {", ".join(TASKS)}')
-        for name, prompt in (('interactive', 'a click'), ('referring', 'a sentence')):
-            if name in tasks and not given[name]:
-                raise PromptError(f'the task {name!r} needs {prompt}; give one or leave it out')
-        return [name for name in TASKS if name in tasks]
+        names = as_tasks(tasks, given, self.model.tasks.keys())
+        start = time.perf_counter()
+        prompts = self._prompts(clicks, texts)
+        asked = self._vocabulary(vocabulary) if 'open_vocabulary' in names else []
+        answers: dict[str, Answer] = {}
+        if self._answers is not None:
+            model_tasks = list(dict.fromkeys(TASKS[name] for name in names))
+            answers = self._answers.ask(model_tasks, prompts, asked)
+        sample = SceneSample(prompts=prompts)
+        for answer in answers.values():
+            sample.set_data(answer.fields)
+        closed_set = self.model.tasks['closed_set'] if 'closed_set' in self.model.tasks else None
+        return SceneResult(
+            scene,
+            names,
+            sample,
+            clicks=clicks,
+            texts=texts,
+            vocabulary=asked,
+            label_space=getattr(closed_set, 'label_space', SCANNET20),
+            scale=self._scale,
+            records=self._records(names, answers),
+            timing={**self.timing, 'predict_s': time.perf_counter() - start},
+            metadata=dict(self.metadata),
+        )
+
+    def _vocabulary(self, names: list[str] | None) -> list[str]:
+        """The names that are asked, after a look whether the encoder knows them all."""
+        task = self.model.tasks['open_vocabulary']
+        names = list(task.test_vocabulary) if names is None else names
+        task.encoder.encode(names)
+        return names
+
+    def _records(self, names: list[str], answers: dict[str, Answer]) -> dict[str, TaskRecord]:
+        records = {}
+        groups = {name: self.model.tasks[TASKS[name]].row_group for name in names}
+        for name in names:
+            task = self.model.tasks[TASKS[name]]
+            answer = answers.get(TASKS[name]) or Answer({}, 0.0, task_settings(task))
+            settings = dict(answer.settings)
+            if name == 'interactive':
+                settings['max_click_distance'] = MAX_CLICK_DISTANCE
+            others = tuple(n for n in names if n != name and groups[n] == groups[name])
+            records[name] = TaskRecord(answer.seconds, answer.reused, others, settings)
+        return records
 
     def _prompts(self, clicks: list[Click], texts: list[str]) -> Prompts:
         prompts = Prompts(texts=texts)
@@ -221,58 +269,30 @@ class Segmenter:
         return prompts
 
     def _clicked_superpoints(self, clicks: list[Click]) -> torch.Tensor:
-        scene = self.scene
+        scene, scale = self.scene, self._scale
         if len(scene) == 0:
             raise PromptError(f'scene "{scene.name}" has no points, so nothing can be clicked')
-        positions = scene.to_local([click.position for click in clicks])
-        if self._tree is None:
-            self._tree = cKDTree(scene.points)
-        distances, nearest = self._tree.query(positions)
+        world = np.array([click.position for click in clicks]) * scale
+        # Squared distances of absurd positions leave the range of numbers; they are far anyway.
+        distances, nearest = self._tree.query(np.clip(world - scene.origin, -1e9, 1e9))
         for click, distance in zip(clicks, distances, strict=True):
             if not distance <= MAX_CLICK_DISTANCE:
-                low, high = scene.bounds + scene.origin
+                low, high = (scene.bounds + scene.origin) / scale
                 raise PromptError(
-                    f'click {tuple(click.position)} lies {distance:.2f} m from the nearest point '
-                    f'of "{scene.name}", at most {MAX_CLICK_DISTANCE} m are allowed. The scene '
-                    f'spans {np.round(low, 2).tolist()} to {np.round(high, 2).tolist()} metres; '
-                    'use the coordinates of the file.'
+                    f'click {click.position} lies {distance:.2f} m from the nearest point of '
+                    f'"{scene.name}", at most {MAX_CLICK_DISTANCE} m are allowed. The scene spans '
+                    f'{np.round(low, 2).tolist()} to {np.round(high, 2).tolist()}; use the '
+                    'coordinates of the file.'
                 )
         return torch.from_numpy(scene.superpoints[nearest])
 
 
-def _as_clicks(clicks: Sequence[ClickLike] | None) -> list[Click]:
-    """Bare positions become objects of their own, after those that name one."""
-    made: list[Click] = []
-    following = 1 + max((c.object for c in clicks or [] if isinstance(c, Click)), default=-1)
-    for click in clicks or []:
-        if not isinstance(click, Click):
-            click = Click(tuple(float(value) for value in click), object=following)
-            following += 1
-        if len(click.position) != 3 or not np.isfinite(click.position).all():
-            raise PromptError(
-                f'click {tuple(click.position)} is not a position; expected three finite numbers '
-                'x, y, z in metres'
-            )
-        made.append(click)
-    return made
-
-
-def _checked_texts(texts: Sequence[str] | None) -> list[str]:
-    if isinstance(texts, str):
-        texts = [texts]
-    for text in texts or []:
-        if not text.strip():
-            raise PromptError('a sentence is empty; describe the object or leave the sentence out')
-    return [text.strip() for text in texts or []]
-
-
-def _checked_vocabulary(vocabulary: Sequence[str] | None) -> list[str] | None:
-    if vocabulary is None:
-        return None
-    names = [name.strip() for name in vocabulary]
-    if not names or not all(names):
-        raise VocabularyError('the vocabulary is empty or holds an empty name; name the classes')
-    repeated = sorted({name for name in names if names.count(name) > 1})
-    if repeated:
-        raise VocabularyError(f'the vocabulary names {repeated} more than once')
-    return names
+def _read(path: object, on_bad: str, scale: float, num_features: int) -> PointScene:
+    if not isinstance(path, (str, os.PathLike)):
+        raise SceneError(
+            f'set_scene got a {type(path).__name__}, expected the path of a scan or a PointScene. '
+            'Make one of arrays: PointScene.from_arrays(points, colors).'
+        )
+    if not isinstance(scale, Real) or isinstance(scale, bool):
+        raise ConfigError(f'scale is {scale!r}, expected a positive number, 0.001 for millimetres')
+    return PointScene.from_file(path, on_bad=on_bad, scale=float(scale), num_features=num_features)

@@ -28,7 +28,7 @@ _CLICK = re.compile(rf'(?:(?P<sign>[-+])(?P<object>\d+):)?(?P<xyz>{_NUMBER}(?:,{
 
 
 class ClickArgument(NamedTuple):
-    """One ``--click``: metres, its sign, and the object it adds to (None is a new object)."""
+    """One ``--click``: its place, its sign, and the object it adds to (None is a new object)."""
 
     position: tuple[float, float, float]
     positive: bool
@@ -44,7 +44,9 @@ def add_parser(verbs: argparse._SubParsersAction, common: argparse.ArgumentParse
         description='Segment a scan and write a coloured PLY, an NPZ and a JSON summary.',
     )
     parser.add_argument('scan', metavar='SCAN', help='.ply, .npy, .npz, .bin or a ScanNet folder')
-    parser.add_argument('--out', type=Path, required=True, help='folder for the results')
+    parser.add_argument(
+        '--out', type=Path, help='folder for the results. Default: work_dirs/infer/<name of SCAN>'
+    )
     tasks = parser.add_argument_group('what to find')
     tasks.add_argument(
         '--task',
@@ -60,7 +62,7 @@ def add_parser(verbs: argparse._SubParsersAction, common: argparse.ArgumentParse
         type=parse_click,
         default=[],
         metavar='X,Y,Z',
-        help='a point on an object, metres in the coordinates of the file. Each starts a new '
+        help='a point on an object, in the coordinates of the file. Each starts a new '
         'object, numbered from 0; +0:X,Y,Z adds a click to object 0 and -0:X,Y,Z says that a '
         'point does not belong to it. Several may follow one --click',
     )
@@ -94,7 +96,15 @@ def add_parser(verbs: argparse._SubParsersAction, common: argparse.ArgumentParse
         '--scale',
         type=float,
         default=1.0,
-        help='factor to metres, 0.001 for a scan in millimetres. Default: 1',
+        help='metres per unit of the file, 0.001 for a scan in millimetres. Clicks and results '
+        'stay in the unit of the file. Default: 1',
+    )
+    running.add_argument(
+        '--num-features',
+        type=int,
+        metavar='N',
+        help='numbers per point of a .bin scan, 4 for KITTI, 5 for nuScenes. Default: 6, '
+        'x y z r g b',
     )
     running.add_argument(
         '--picture', action='store_true', help='draw all answers into overview.png as well'
@@ -109,8 +119,8 @@ def parse_click(text: str) -> ClickArgument:
     match = _CLICK.fullmatch(text.strip())
     if match is None:
         raise argparse.ArgumentTypeError(
-            f'{text!r} is not a click; expected X,Y,Z in metres, such as 1.2,0.4,0.5, '
-            'or +0:X,Y,Z or -0:X,Y,Z for a further click on object 0'
+            f'{text!r} is not a click; expected X,Y,Z in the coordinates of the file, such as '
+            '1.2,0.4,0.5, or +0:X,Y,Z or -0:X,Y,Z for a further click on object 0'
         )
     position = tuple(float(part) for part in match['xyz'].split(','))
     if not all(math.isfinite(value) for value in position):
@@ -189,24 +199,35 @@ def run(args: argparse.Namespace) -> int:
     tasks = choose_tasks(args)
     clicks = make_clicks(args.click)
     vocabulary = None if args.vocabulary is None else args.vocabulary.split(',')
-    check_out_folder(args.out, args.overwrite)
+    out = default_out(args.scan) if args.out is None else args.out
+    check_out_folder(out, args.overwrite)
+    if args.num_features is not None:
+        check_num_features(args.scan)
+
+    from unison3d.io.files import check_file
+
+    # Seconds before the weights are there: most mistakes are a path.
+    if not Path(args.scan).is_dir():
+        check_file(args.scan)
 
     start = time.perf_counter()
     import torch
 
     from unison3d.apis import Segmenter
+    from unison3d.apis.result_files import OVERVIEW
 
     torch.manual_seed(args.seed)
     segmenter = Segmenter.from_pretrained(args.weights, device=args.device)
     ready = time.perf_counter()
-    segmenter.set_scene(args.scan, on_bad=args.on_bad, scale=args.scale)
+    reading = {} if args.num_features is None else {'num_features': args.num_features}
+    segmenter.set_scene(args.scan, on_bad=args.on_bad, scale=args.scale, **reading)
     result = segmenter.predict(
         tasks=tasks, clicks=clicks or None, texts=args.text or None, vocabulary=vocabulary
     )
     done = time.perf_counter()
-    paths = [Path(path) for path in result.save(args.out, overwrite=args.overwrite)]
+    paths = [Path(path) for path in result.save(out, overwrite=args.overwrite)]
     if args.picture:
-        paths.append(draw_overview(result, args.out / 'overview.png'))
+        paths.append(draw_overview(result, out / OVERVIEW))
     seconds = {'start_up': round(ready - start, 3), 'segmentation': round(done - ready, 3)}
     if args.json:
         summaries = [path for path in paths if path.suffix == '.json']
@@ -235,6 +256,23 @@ def draw_overview(result: SceneResult, path: Path) -> Path:
     views = {'scan': scan, **result.colorings()}
     images = [renderer.render(colors) for colors in views.values()]
     return save_png(path, contact_sheet(images, [name.replace('_', ' ') for name in views]))
+
+
+def default_out(scan: str) -> Path:
+    """``work_dirs/infer/<name>`` for a scan, without the ending of a file."""
+    path = Path(scan)
+    # A folder may be given as "." and may have dots in its name.
+    return Path('work_dirs') / 'infer' / (path.resolve().name if path.is_dir() else path.stem)
+
+
+def check_num_features(scan: str) -> None:
+    """Refuse ``--num-features`` where it would be ignored.
+
+    Raises:
+        ConfigError: the scan is no ``.bin`` file.
+    """
+    if Path(scan).suffix.lower() != '.bin':
+        raise ConfigError(f'--num-features is for .bin scans and {scan} is none. Leave it out.')
 
 
 def check_out_folder(out: Path, overwrite: bool) -> None:

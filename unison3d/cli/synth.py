@@ -6,6 +6,9 @@ import argparse
 import time
 from pathlib import Path
 
+# Rooms 0-99 are the test set, 1,000,000 and on are those that training makes for itself.
+FIRST_SEED = 2_000_000
+
 
 def add_parser(verbs: argparse._SubParsersAction, common: argparse.ArgumentParser) -> None:
     """Add the verb to the command line."""
@@ -25,7 +28,12 @@ def add_parser(verbs: argparse._SubParsersAction, common: argparse.ArgumentParse
     )
     rooms.add_argument('--num', type=int, required=True, help='number of rooms')
     rooms.add_argument('--out', type=Path, required=True, help='folder for the rooms')
-    rooms.add_argument('--seed', type=int, default=0, help='seed of the first room. Default: 0')
+    rooms.add_argument(
+        '--seed',
+        type=int,
+        default=FIRST_SEED,
+        help=f'seed of the first room. 0 to 99 are reserved for the test. Default: {FIRST_SEED}',
+    )
     rooms.add_argument('--workers', type=int, default=1, help='processes. Default: 1')
     rooms.add_argument('--format', choices=('ply', 'npz'), default='ply', help='default: ply')
     rooms.add_argument('--overwrite', action='store_true', help='make existing rooms again')
@@ -34,7 +42,7 @@ def add_parser(verbs: argparse._SubParsersAction, common: argparse.ArgumentParse
 
 def run_rooms(args: argparse.Namespace) -> int:
     """Write rooms and report each."""
-    from unison3d.engine.rooms import write_rooms
+    from unison3d.datasets.rooms import write_rooms
 
     start, made = time.perf_counter(), 0
     rooms = write_rooms(

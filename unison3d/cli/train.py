@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import argparse
+import shlex
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from unison3d.cli.configs import add_config_arguments, make_runner, read_config
+from unison3d.cli.configs import (
+    add_config_arguments,
+    make_runner,
+    read_config,
+    settings_explained,
+)
 from unison3d.errors import ConfigError
 
 if TYPE_CHECKING:
     from mmengine.config import Config
+    from mmengine.runner import Runner
 
 
 def add_parser(verbs: argparse._SubParsersAction, common: argparse.ArgumentParser) -> None:
@@ -36,7 +44,7 @@ def add_parser(verbs: argparse._SubParsersAction, common: argparse.ArgumentParse
 
 def run(args: argparse.Namespace) -> int:
     """Train."""
-    config = read_config(args)
+    config = read_config(args, ('model', 'train_dataloader', 'train_cfg', 'optim_wrapper'))
     if args.resume is not None:
         config.resume = True
         config.load_from = None if args.resume == 'auto' else args.resume
@@ -45,9 +53,31 @@ def run(args: argparse.Namespace) -> int:
     if args.amp:
         _use_mixed_precision(config)
     runner = make_runner(config)
-    runner.train()
-    print(f'Written to {runner.work_dir}. Next: unison3d test {args.config} CHECKPOINT')
+    with settings_explained(config):
+        runner.train()
+
+    from mmengine.dist import is_main_process
+
+    if is_main_process():
+        weights = find_weights(runner)
+        print(f'Written to {weights or runner.work_dir}.')
+        if weights is not None:
+            print(
+                f'Next: unison3d test {shlex.quote(str(args.config))} {shlex.quote(str(weights))}'
+            )
     return 0
+
+
+def find_weights(runner: Runner) -> Path | None:
+    """What a finished run has to show: the exported weights, else its newest checkpoint."""
+    from unison3d.engine.runner import latest_checkpoint
+
+    for hook in runner.cfg.get('custom_hooks') or []:
+        if hook.get('type') in ('ExportWeightsHook', 'unison3d.ExportWeightsHook'):
+            path = Path(runner.work_dir) / hook.get('filename', 'weights.safetensors')
+            if path.is_file():
+                return path
+    return latest_checkpoint(runner.work_dir)
 
 
 def _use_mixed_precision(config: Config) -> None:

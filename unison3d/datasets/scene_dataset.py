@@ -20,7 +20,7 @@ from unison3d.datasets.scene_record import (
     write_record,
 )
 from unison3d.errors import FileFormatError
-from unison3d.io.atomic import atomic_write
+from unison3d.io import atomic_write, read_npy_array
 from unison3d.registry import TEXT_ENCODERS, TRANSFORMS
 from unison3d.structures.label_space import SCANNET20
 
@@ -131,9 +131,9 @@ class SceneDataset(BaseDataset):
             path = record_path.with_name(f'{record_path.stem}.text-{key}.npy')
             if path.exists():
                 try:
-                    return _unit(np.load(path, allow_pickle=False))
-                except (OSError, ValueError, EOFError) as error:
-                    MMLogger.get_current_instance().warning(f'{path}: {error} Making it again.')
+                    return _unit(_read_vectors(path, len(texts)))
+                except FileFormatError as error:
+                    MMLogger.get_current_instance().warning(f'{error} Making it again.')
         if self._text_encoder is None:
             self._text_encoder = TEXT_ENCODERS.build(self._text_config)
         vectors = self._text_encoder.encode(texts).numpy().astype(np.float16)
@@ -141,6 +141,17 @@ class SceneDataset(BaseDataset):
             with atomic_write(path) as file:
                 np.save(file, vectors)
         return _unit(vectors)
+
+
+def _read_vectors(path: Path, count: int) -> np.ndarray:
+    vectors = read_npy_array(path)
+    fits = vectors.ndim == 2 and len(vectors) == count and vectors.dtype == np.float16
+    if not fits or not np.isfinite(vectors).all():
+        raise FileFormatError(
+            f'{path}: holds {vectors.dtype} of shape {vectors.shape}, expected a row of finite '
+            f'float16 for each of {count} sentences.'
+        )
+    return vectors
 
 
 def _unit(vectors: np.ndarray) -> np.ndarray:

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import json
 import os
-import zipfile
-from pathlib import Path
 
 import numpy as np
 
 from unison3d.errors import FileFormatError
-from unison3d.io.atomic import atomic_write
+from unison3d.io import atomic_write, read_npz_arrays
 
 #: Part of every cache key. Raise it when the arrays below change their meaning.
 RECORD_VERSION = 1
 
+_NEEDED = {
+    *('low', 'step', 'points', 'normals', 'superpoints', 'semantic', 'instances'),
+    *('instance_semantic', 'text'),
+}
 _STEPS = 65535  # of the 16-bit grid that holds the coordinates; 0.2 mm in a room of 13 m
 
 
@@ -83,15 +85,21 @@ def read_record(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
     """Read a record.
 
     Raises:
-        FileFormatError: the file is missing, truncated or something else.
+        FileFormatError: the file is missing, truncated, damaged or something else.
     """
     try:
-        with np.load(Path(path), allow_pickle=False) as file:
-            return {key: file[key] for key in file.files}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, AttributeError) as error:
+        record = read_npz_arrays(path)
+    except FileFormatError as error:
         raise FileFormatError(
             f'{path}: is not a readable scene record ({error}). Delete it to have it made again.'
         ) from error
+    missing = _NEEDED - record.keys()
+    if missing:
+        raise FileFormatError(
+            f'{path}: is not a scene record, {", ".join(sorted(missing))} are missing. Delete it '
+            'to have it made again.'
+        )
+    return record
 
 
 def _smallest(ids: np.ndarray) -> np.ndarray:

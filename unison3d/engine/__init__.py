@@ -10,7 +10,6 @@ from unison3d.engine.checkpoint import (
 )
 from unison3d.engine.hooks import AtomicCheckpointHook, ExportWeightsHook, RandomStateHook
 from unison3d.engine.loops import ResumableIterBasedTrainLoop
-from unison3d.engine.rooms import write_rooms
 from unison3d.engine.runner import SafeRunner
 from unison3d.engine.samplers import Draw, ResumableSampler
 
@@ -28,5 +27,4 @@ __all__ = [
     'read_weights',
     'save_weights',
     'write_checkpoint',
-    'write_rooms',
 ]

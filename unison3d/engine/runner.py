@@ -1,8 +1,9 @@
 """The runner of MMEngine with checkpoints that can be trusted.
 
 What differs: a checkpoint is written atomically, holds tensors and plain containers only, is read
-with a tensors-only reader, and carries the state of the random number generators. Resuming on the
-CPU continues bit for bit. Config text inside a checkpoint is shown, never executed.
+with a tensors-only reader, and carries the state of the random number generators. With it a
+run can be resumed bit for bit, see :class:`SafeRunner`. Config text inside a checkpoint is shown,
+never executed.
 """
 
 from __future__ import annotations
@@ -41,10 +42,14 @@ class SafeRunner(Runner):
     One key of the config is read besides those of MMEngine: ``load_strict`` (True) says whether
     ``load_from`` must fit name by name.
 
-    Bit-exact resuming holds on one process with ``num_workers=0``, and with workers in the
-    epoch-based loop when they are not persistent: workers that outlive an epoch keep random state
-    of their own that no checkpoint can see. Checkpoints at the end of an epoch, or any checkpoint
-    of the iteration-based loop, can be continued this way.
+    On the CPU and in one process, a resumed run gives the same bits as one that was never stopped
+
+    - in the epoch-based loop, for checkpoints at the end of an epoch, unless workers are
+      persistent: workers that outlive an epoch keep random state that no checkpoint can see;
+    - in the iteration-based loop with :class:`~unison3d.engine.ResumableSampler`, with any number
+      of workers, given a data set that takes its random numbers from the place in the run
+      (:class:`~unison3d.engine.Draw`, as :class:`~unison3d.datasets.SceneDataset` does);
+    - in the iteration-based loop with any other sampler, with ``num_workers=0``.
     """
 
     _random_state_to_continue: dict[str, Any] | None = None

@@ -5,7 +5,14 @@ from unison3d.io.bin import read_bin
 from unison3d.io.colors import colors_to_float, colors_to_uint8
 from unison3d.io.files import check_file, read_bytes
 from unison3d.io.json_files import read_json, to_plain, write_json
-from unison3d.io.npy import read_npy, read_npz, read_npz_arrays, write_npz, write_npz_scene
+from unison3d.io.npy import (
+    read_npy,
+    read_npy_array,
+    read_npz,
+    read_npz_arrays,
+    write_npz,
+    write_npz_scene,
+)
 from unison3d.io.ply import read_ply, write_ply
 from unison3d.io.raw_scene import RawScene
 from unison3d.io.read import SCENE_SUFFIXES, read_scene
@@ -24,6 +31,7 @@ __all__ = [
     'read_json',
     'read_label_table',
     'read_npy',
+    'read_npy_array',
     'read_npz',
     'read_npz_arrays',
     'read_ply',

@@ -39,12 +39,17 @@ def colors_to_float(colors: ArrayLike, *, where: str = 'colors') -> np.ndarray:
     Raises:
         SceneError: wrong shape or type, negative values, or values above 65535.
     """
-    array = np.asarray(colors)
+    try:
+        array = np.asarray(colors)
+    except (ValueError, TypeError, OverflowError) as error:
+        raise SceneError(
+            f'{where}: cannot be made an array ({error}). Give red, green, blue per point.'
+        ) from error
     if array.ndim == 1:
         array = array[:, None]
     if array.ndim != 2 or array.shape[1] not in (1, 3, 4):
         raise SceneError(
-            f'{where}: shape {np.shape(colors)}, expected (N, 3). Give red, green, blue per point.'
+            f'{where}: shape {array.shape}, expected (N, 3). Give red, green, blue per point.'
         )
     if array.dtype.kind not in 'buif':
         raise SceneError(f'{where}: type {array.dtype}, expected integers or floats.')

@@ -8,12 +8,10 @@ import numpy as np
 
 __all__ = ['LABEL_FIELDS', 'instances_without_zero', 'pick', 'take_labels']
 
-#: Field of :class:`unison3d.io.RawScene` -> names in files, lower case.
+#: Field of :class:`unison3d.io.RawScene` -> names in files, lower case. Superpoints are missing:
+#: predictions follow them, and what other tools call a segment or a superpoint is often something
+#: else (a class, an object, all zeros). They are taken under the name of our own writers only.
 LABEL_FIELDS: dict[str, tuple[str, ...]] = {
-    'superpoints': (
-        'superpoints', 'superpoint', 'superpoint_ids', 'superpoint_id', 'segments', 'segment',
-        'segindices',
-    ),
     'semantic_ids': (
         'semantic_ids', 'semantic', 'semantics', 'semantic_id', 'semantic_gt', 'semseg', 'labels',
         'label', 'class',
@@ -42,25 +40,34 @@ def instances_without_zero(ids: np.ndarray) -> np.ndarray:
     return ids.astype(np.int64) - shift
 
 
-def take_labels(columns: Mapping[str, np.ndarray]) -> tuple[dict[str, np.ndarray], set[str]]:
+def _whole_numbers(ids: np.ndarray) -> bool:
+    """Whether every value is a whole number that 64 bits hold."""
+    if ids.dtype.kind != 'f':
+        return True
+    return bool((np.abs(ids) < 2.0**63).all()) and np.array_equal(ids, np.rint(ids))
+
+
+def take_labels(
+    columns: Mapping[str, np.ndarray], *, superpoints: str
+) -> tuple[dict[str, np.ndarray], set[str]]:
     """Sort label arrays into the fields of a raw scene.
 
     Args:
         columns: (N,) arrays by their name in the file.
+        superpoints: what our own files of this format call their superpoints, letter by letter.
 
     Returns:
         arrays by field name, and the names that were used.
     """
     found: dict[str, np.ndarray] = {}
     used: set[str] = set()
-    for field, wanted in LABEL_FIELDS.items():
-        name = pick((n for n in columns if n not in used), wanted)
-        if name is None:
-            continue
-        ids = columns[name]
-        if ids.dtype.kind == 'f' and not np.array_equal(ids, np.rint(ids)):
+    names = {'superpoints': superpoints if superpoints in columns else None}
+    names |= {field: pick(columns, wanted) for field, wanted in LABEL_FIELDS.items()}
+    for field, name in names.items():
+        if name is None or not _whole_numbers(columns[name]):
             # Some tools store a probability or a height under such a name; it is no label.
             continue
+        ids = columns[name]
         found[field] = instances_without_zero(ids) if field == 'instance_ids' else ids
         used.add(name)
     return found, used

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
+from decimal import Decimal
 from pathlib import Path
 
 from unison3d.errors import FileFormatError
@@ -43,6 +44,7 @@ def read_bytes(path: str | os.PathLike[str]) -> bytes:
         raise FileFormatError(f'{path}: cannot be read ({error.strerror or error}).') from error
 
 
-def human_bytes(count: int) -> str:
+def human_bytes(count: int, unit: str = 'bytes') -> str:
     """``1234567`` as ``1,234,567 bytes``; very large counts in powers of ten."""
-    return f'{count:,} bytes' if count < 10**15 else f'about {count:.1e} bytes'
+    # Decimal, because a claim in a damaged header may be too large for a float.
+    return f'{count:,} {unit}' if count < 10**15 else f'about {Decimal(count):.1e} {unit}'

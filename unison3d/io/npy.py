@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import lzma
 import math
 import os
 import struct
@@ -20,7 +21,14 @@ from unison3d.io.field_names import pick, take_labels
 from unison3d.io.files import check_file, human_bytes
 from unison3d.io.raw_scene import RawScene
 
-__all__ = ['read_npy', 'read_npz', 'read_npz_arrays', 'write_npz', 'write_npz_scene']
+__all__ = [
+    'read_npy',
+    'read_npy_array',
+    'read_npz',
+    'read_npz_arrays',
+    'write_npz',
+    'write_npz_scene',
+]
 
 _MAX_HEADER = 1 << 16
 #: Deflate cannot do better than this, so a larger claim is a lie.
@@ -29,6 +37,12 @@ _MAX_RATIO = 1100
 #: What evaluating a damaged header can end in; literals only, so nothing else can happen.
 _HEADER_ERRORS = (
     *(ValueError, SyntaxError, KeyError, TypeError, IndexError, MemoryError, RecursionError),
+    *(AttributeError, OverflowError),
+)
+#: What reading a damaged archive can end in, from the table of contents to each compression.
+_ZIP_ERRORS = (
+    *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, EOFError, OSError),
+    *(NotImplementedError, RuntimeError, ValueError, OverflowError, KeyError, IndexError),
 )
 
 _POINTS = ('points', 'xyz', 'coord', 'coords', 'coordinates', 'vertices', 'positions', 'pos',
@@ -48,9 +62,8 @@ def read_npy(path: str | os.PathLike[str]) -> RawScene:
     Raises:
         FileFormatError: missing, damaged, pickled, truncated, or another shape.
     """
-    path = check_file(path)
-    with path.open('rb') as file:
-        array = _read_array(file, path.stat().st_size, str(path))
+    path = Path(path)
+    array = read_npy_array(path)
     if array.dtype.names:
         arrays = {name: array[name].reshape(-1) for name in array.dtype.names}
         if not {'x', 'y', 'z'} <= arrays.keys():
@@ -70,12 +83,27 @@ def read_npy(path: str | os.PathLike[str]) -> RawScene:
     return RawScene(array[:, :3], array[:, 3:6] if first == 6 else None, extra=extra)
 
 
+def read_npy_array(path: str | os.PathLike[str]) -> np.ndarray:
+    """The array of a ``.npy`` file of any shape, never unpickled.
+
+    Raises:
+        FileFormatError: missing, damaged, pickled or truncated.
+    """
+    path = check_file(path)
+    try:
+        with path.open('rb') as file:
+            return _read_array(file, path.stat().st_size, str(path))
+    except OSError as error:
+        raise FileFormatError(f'{path}: cannot be read ({error.strerror or error}).') from error
+
+
 def read_npz(path: str | os.PathLike[str]) -> RawScene:
     """Read a scene from a ``.npz`` file.
 
     Arrays are found by name: points (also xyz, coord, ...), colors (rgb, ...), normals, faces,
-    superpoints, semantic..., instance..., see :mod:`unison3d.io.field_names`. Organised clouds
-    (H, W, 3) are flattened. Other arrays with one row per point are kept in ``extra``.
+    semantic..., instance..., see :mod:`unison3d.io.field_names`, and exactly superpoints.
+    Organised clouds (H, W, 3) are flattened. Other arrays with one row per point are kept in
+    ``extra``.
 
     Raises:
         FileFormatError: missing, damaged, pickled, truncated, or no points in it.
@@ -113,17 +141,23 @@ def _from_arrays(arrays: dict[str, np.ndarray], path: Path) -> RawScene:
         for name, array in arrays.items()
         if array.shape in (grid, (count,), (count, 1)) and array.dtype.kind in 'iufb'
     }
-    labels, used = take_labels(per_point)
+    labels, used = take_labels(per_point, superpoints='superpoints')
     return RawScene(
         points[..., :3].reshape(count, 3),
         _flat(colors, len(grid)),
         _flat(normals, len(grid)),
         None if faces is None or faces.ndim == 0 else faces,
         instance_names=None if names is None else tuple(str(n) for n in names.reshape(-1)),
-        axis_alignment=alignment if alignment is not None and alignment.shape == (4, 4) else None,
+        axis_alignment=alignment if _is_alignment(alignment) else None,
         extra={name: array for name, array in per_point.items() if name not in used},
         **labels,
     )
+
+
+def _is_alignment(matrix: np.ndarray | None) -> bool:
+    if matrix is None or matrix.shape != (4, 4) or matrix.dtype.kind not in 'iuf':
+        return False
+    return bool(np.isfinite(matrix).all())
 
 
 def _flat(array: np.ndarray | None, dims: int) -> np.ndarray | None:
@@ -162,7 +196,7 @@ def read_npz_arrays(
                     )
                 with archive.open(info) as file:
                     arrays[name] = _read_array(file, info.file_size, where)
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+    except _ZIP_ERRORS as error:
         raise FileFormatError(
             f'{path}: not a readable .npz file ({error}). It is truncated or damaged; copy or '
             'export it again.'
@@ -178,6 +212,11 @@ def _read_array(file: IO[bytes], size: int, where: str) -> np.ndarray:
             f'{where}: holds pickled Python objects, which are not read because they can run code. '
             'Save plain numeric arrays.'
         )
+    if dtype.itemsize == 0:
+        raise FileFormatError(
+            f'{where}: values of type {dtype} take no bytes, so their number cannot be checked. '
+            'NumPy writes no such file; it is damaged.'
+        )
     needed = math.prod(shape) * dtype.itemsize
     if needed > size - used:
         raise FileFormatError(
@@ -191,7 +230,14 @@ def _read_array(file: IO[bytes], size: int, where: str) -> np.ndarray:
             'truncated; copy or export it again.'
         )
     array = np.frombuffer(bytearray(data), dtype) if needed else np.zeros(math.prod(shape), dtype)
-    array = array.reshape(shape[::-1]).T if fortran else array.reshape(shape)
+    try:
+        array = array.reshape(shape[::-1]).T if fortran else array.reshape(shape)
+    except (ValueError, OverflowError) as error:
+        # An array without bytes may still name extents whose product is out of range.
+        raise FileFormatError(
+            f'{where}: the header promises shape {shape}, which no array can have ({error}). It '
+            'is damaged.'
+        ) from error
     return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder('='))
 
 
@@ -210,8 +256,9 @@ def _read_array_header(file: IO[bytes], where: str) -> tuple[np.dtype, bool, tup
         header = ast.literal_eval(text.decode('utf-8' if magic[6] >= 3 else 'latin1').strip())
         dtype = np.lib.format.descr_to_dtype(header['descr'])
         fortran, shape = bool(header['fortran_order']), tuple(header['shape'])
-        if not all(type(n) is int and n >= 0 for n in shape):
-            raise ValueError(f'shape {shape}')
+        # NumPy knows 64 axes; without a bound a short header can name numbers of any length.
+        if len(shape) > 64 or not all(type(n) is int and 0 <= n < 2**63 for n in shape):
+            raise ValueError(f'shape {str(shape)[:80]}')
     except _HEADER_ERRORS as error:
         raise FileFormatError(
             f'{where}: its NumPy header is not understood ({error}). It is damaged.'

@@ -2,7 +2,8 @@
 
 Read: ascii and both binary orders; coordinates of any number type; colours as 8-bit, 16-bit or
 float, with or without alpha; normals; triangles and polygons; labels under the usual names
-(:mod:`unison3d.io.field_names`). Properties that are not known are kept in ``extra``.
+(:mod:`unison3d.io.field_names`); superpoints under the name that :func:`write_ply` gives them.
+Properties that are not known are kept in ``extra``.
 Written: binary little endian, see :func:`write_ply`.
 """
 
@@ -78,7 +79,7 @@ def _vertices(columns: Columns, path: Path) -> RawScene:
     if not scalars.keys().isdisjoint(('alpha', 'a')) and colors is not None:
         scalars.pop('alpha', None)
         scalars.pop('a', None)
-    labels, used = take_labels(scalars)
+    labels, used = take_labels(scalars, superpoints=_WRITTEN_LABELS['superpoints'])
     extra = {name: value for name, value in scalars.items() if name not in used}
     return RawScene(points, colors, normals, extra=extra, **labels)
 
@@ -112,7 +113,7 @@ def _read_comments(header: PlyHeader, scene: RawScene) -> None:
                 values = [float(w) for w in comment.removeprefix(_ALIGNMENT_COMMENT).split()]
             except ValueError:
                 continue
-            if len(values) == 16:
+            if len(values) == 16 and np.isfinite(values).all():
                 scene.axis_alignment = np.array(values).reshape(4, 4)
     scene.instance_names = tuple(names) if names else None
 

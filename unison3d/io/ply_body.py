@@ -95,8 +95,6 @@ def _rows(
     size = element.count * dtype.itemsize
     if place + size > len(data):
         raise _cut_off(path, element, place + size, len(data))
-    if dtype.itemsize == 0:
-        return np.zeros(element.count, dtype), place
     return np.frombuffer(data, dtype, element.count, place), place + size
 
 
@@ -182,8 +180,9 @@ def _read_mixed_rows(
                 counts[row, column] = min(length, size)
             starts[row, column] = place
             place += length * item
-        if place > size:
-            raise _cut_off(path, element, place, size)
+            # After every list: a length of 2**63 must not reach the 64-bit table of places.
+            if place > size:
+                raise _cut_off(path, element, place, size)
     raw = np.frombuffer(data, np.uint8)
     columns: Columns = {}
     for column, p in enumerate(element.properties):
@@ -331,7 +330,8 @@ def _cast(values: np.ndarray, dtype: np.dtype, path: Path) -> np.ndarray:
         with np.errstate(over='ignore'):
             return values.astype(dtype)
     info = np.iinfo(dtype)
-    fits = (values >= info.min) & (values <= info.max) & (values == np.rint(values))
+    # The largest 64-bit numbers round up as floats, hence one more and less than.
+    fits = (values >= info.min) & (values < float(info.max + 1)) & (values == np.rint(values))
     if not fits.all():
         raise FileFormatError(
             f'{path}: {values[~fits][0]:g} stands where the header promises type {dtype.name}. '

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from unison3d.errors import FileFormatError
+from unison3d.io.files import human_bytes
 
 __all__ = ['PlyElement', 'PlyHeader', 'PlyProperty', 'parse_header']
 
@@ -105,6 +106,12 @@ def parse_header(data: bytes, path: Path) -> PlyHeader:
             raise FileFormatError(f'{where}: not a PLY header line. The file may be damaged.')
     if order is None:
         raise FileFormatError(f'{path}: the header has no format line; export the file again.')
+    for element in elements:
+        if element.count and not element.properties:
+            raise FileFormatError(
+                f'{path}: element {element.name} has {human_bytes(element.count, "rows")} without '
+                'properties. The header is damaged; export the file again.'
+            )
     return PlyHeader(order == 'ascii', elements, comments, body)
 
 

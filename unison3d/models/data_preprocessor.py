@@ -155,9 +155,7 @@ def _floor_height(points: Tensor) -> Tensor:
     return points[:, 2].kthvalue(rank).values
 
 
-def _superpoint_positions(
-    points: Tensor, superpoints: Tensor, count: int, floor: Tensor
-) -> Tensor:
+def _superpoint_positions(points: Tensor, superpoints: Tensor, count: int, floor: Tensor) -> Tensor:
     """Centres relative to the middle of the floor, float32 (count, 3).
 
     The middle lies between the 1st and 99th percentile of x and y, which a few stray points (what

@@ -60,11 +60,13 @@ class _SparseConv(Function):
 
 
 def _accumulate(features: Tensor, weight: Tensor, kernel_map: KernelMap) -> Tensor:
-    """The plain sum over kernel cells."""
-    out = features.new_zeros((kernel_map.num_outputs, weight.shape[2]))
+    """The plain sum over kernel cells, in float32 at least: 27 sums in bfloat16 would add up."""
+    dtype = torch.promote_types(features.dtype, torch.float32)
+    out = features.new_zeros((kernel_map.num_outputs, weight.shape[2]), dtype=dtype)
     for cell, (rows_in, rows_out) in enumerate(
         zip(kernel_map.inputs, kernel_map.outputs, strict=True)
     ):
         if len(rows_in):
-            out.index_add_(0, rows_out, features.index_select(0, rows_in) @ weight[cell])
-    return out
+            product = features.index_select(0, rows_in) @ weight[cell]
+            out.index_add_(0, rows_out, product.to(dtype))
+    return out.to(features.dtype)

@@ -7,7 +7,8 @@ from torch import Tensor
 
 from unison3d.errors import SceneError
 
-# 9 bits of batch, 18 bits per axis: 512 scenes of 262 144 voxels along each axis (5 km at 2 cm).
+# 9 bits of batch, 18 bits per axis: 512 scenes, 131 071 voxels from the origin each way (2.6 km at
+# 2 cm).
 AXIS_BITS = 18
 AXIS_OFFSET = 1 << (AXIS_BITS - 1)
 MAX_BATCH = 1 << 9

@@ -15,6 +15,8 @@ FAR_FROM_ZERO = 1e4
 ABSURD_DISTANCE = 1e6
 #: metres. A larger scene is more likely one in millimetres.
 LARGE_EXTENT = 200.0
+#: A larger scan that is one superpoint was not cut into superpoints.
+MOST_POINTS_OF_ONE_SUPERPOINT = 1000
 
 
 def check_bad_policy(on_bad: str) -> None:
@@ -23,9 +25,45 @@ def check_bad_policy(on_bad: str) -> None:
         raise SceneError(f'on_bad is {on_bad!r}, expected "raise" or "drop".')
 
 
+def as_array(values: ArrayLike, field: str, where: str) -> np.ndarray:
+    """``values`` as an array.
+
+    Raises:
+        SceneError: rows of different length, or something else that is no table.
+    """
+    try:
+        return np.asarray(values)
+    except (ValueError, TypeError, OverflowError) as error:
+        raise SceneError(
+            f'{where}: {field} cannot be made an array ({error}). Give rows of equal length.'
+        ) from error
+
+
+def fixed_matrix(values: ArrayLike, shape: tuple[int, ...], field: str, where: str) -> np.ndarray:
+    """float64 of this shape, finite."""
+    array = as_array(values, field, where)
+    if array.shape != shape or array.dtype.kind not in 'iuf' or not np.isfinite(array).all():
+        raise SceneError(
+            f'{where}: {field} has shape {array.shape} and type {array.dtype}, expected {shape} '
+            f'finite numbers. Correct {field} or leave it out.'
+        )
+    return array.astype(np.float64)
+
+
+def float_rows(values: ArrayLike, count: int, field: str, where: str) -> np.ndarray:
+    """float32, (N, 3), of one row per point."""
+    array = as_array(values, field, where)
+    if array.shape != (count, 3) or array.dtype.kind not in 'iuf':
+        raise SceneError(
+            f'{where}: {field} has shape {array.shape} and type {array.dtype}, expected numbers of '
+            f'shape {(count, 3)}. Give one row per point, or leave {field} out.'
+        )
+    return np.ascontiguousarray(array, dtype=np.float32)
+
+
 def point_matrix(points: ArrayLike, where: str) -> np.ndarray:
     """Real numbers, (N, 3), of anything like it; an empty list gives (0, 3)."""
-    array = np.asarray(points)
+    array = as_array(points, 'points', where)
     if array.size == 0 and array.ndim <= 2 and array.shape[-1] in (0, 3):
         array = array.reshape(0, 3)
     if array.ndim != 2 or array.shape[1] != 3:
@@ -46,7 +84,7 @@ def clean_normals(normals: ArrayLike | None, where: str) -> np.ndarray | None:
     """
     if normals is None:
         return None
-    array = np.asarray(normals)
+    array = as_array(normals, 'normals', where)
     if array.ndim != 2 or array.shape[1] != 3 or array.dtype.kind not in 'iuf':
         raise SceneError(
             f'{where}: normals have shape {array.shape} and type {array.dtype}, expected (N, 3) '
@@ -65,15 +103,21 @@ def optional_ids(ids: ArrayLike | None, field: str, count: int, where: str) -> n
     """int64, (N,), of integer-valued input; negative instance ids become -1."""
     if ids is None:
         return None
-    array = np.asarray(ids)
+    array = as_array(ids, field, where)
     if array.ndim == 2 and array.shape[1] == 1:
         array = array[:, 0]
     if array.size == 0:
         array = array.reshape(-1).astype(np.int64)
     if array.shape != (count,):
         raise SceneError(
-            f'{where}: {field} has shape {np.shape(ids)}, expected ({count},). '
+            f'{where}: {field} has shape {array.shape}, expected ({count},). '
             f'Give one id per point, or leave {field} out.'
+        )
+    # Beyond 64 bits (and for infinities) the conversion would wrap around without a word.
+    if array.dtype.kind in 'uf' and (array >= 2.0**63).any() | (array < -(2.0**63)).any():
+        raise SceneError(
+            f'{where}: {field} holds values from {array.min()} to {array.max()}, expected whole '
+            f'numbers of 64 bits. Correct them, or leave {field} out.'
         )
     if array.dtype.kind == 'f' and np.array_equal(array, np.rint(array)):
         array = array.astype(np.int64)
@@ -90,6 +134,26 @@ def optional_ids(ids: ArrayLike | None, field: str, count: int, where: str) -> n
     return array
 
 
+def usable_superpoints(ids: np.ndarray | None, where: str) -> np.ndarray | None:
+    """The superpoints of a file, or None with a warning where they cannot be superpoints.
+
+    Predictions are made per superpoint, so a column of zeros would make the scene one object.
+    """
+    if ids is None or not ids.size:
+        return ids
+    low, high = ids.min(), ids.max()
+    reason = f'the smallest id is {low}' if low < 0 else f'all {ids.size:,} points have id {low}'
+    if low >= 0 and (low < high or ids.size <= MOST_POINTS_OF_ONE_SUPERPOINT):
+        return ids
+    warnings.warn(
+        f'{where}: its superpoints are not used, because {reason}. They are computed instead; '
+        'remove the column, or write one id of 0 or more per small smooth patch.',
+        SceneWarning,
+        stacklevel=4,
+    )
+    return None
+
+
 def dense_ids(ids: np.ndarray) -> np.ndarray:
     """Close gaps in ids, order kept; dense ids come back unchanged."""
     values, dense = np.unique(ids, return_inverse=True)
@@ -100,7 +164,7 @@ def dense_ids(ids: np.ndarray) -> np.ndarray:
 
 def kept_faces(faces: ArrayLike, count: int, where: str) -> tuple[np.ndarray, int]:
     """int32, (F', 3), the faces inside ``0 .. count-1``, and how many were not."""
-    array = np.asarray(faces)
+    array = as_array(faces, 'faces', where)
     if array.size == 0:
         array = np.zeros((0, 3), dtype=np.int32)
     if array.ndim != 2 or array.shape[1] != 3 or array.dtype.kind not in 'iu':

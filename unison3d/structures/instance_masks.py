@@ -20,7 +20,7 @@ class InstanceMasks:
         superpoints: int64, (N,). Superpoint of every point, in ``0..S-1``.
         labels: int64, (K,). Meaning depends on the task (thing class, vocabulary index, ...);
             -1 where a mask has no class.
-        scores: float32, (K,). Higher is more confident, in [0, 1].
+        scores: float32, (K,). Higher is more confident.
     """
 
     superpoint_masks: Tensor
@@ -69,11 +69,7 @@ class InstanceMasks:
         counts = torch.bincount(self.superpoints, minlength=num_superpoints)
         return (self.superpoint_masks * counts).sum(dim=1)
 
-    def to(self, device: str | torch.device) -> InstanceMasks:
+    def to(self, device: str | torch.device, non_blocking: bool = False) -> InstanceMasks:
         """The same masks on another device."""
-        return InstanceMasks(
-            self.superpoint_masks.to(device),
-            self.superpoints.to(device),
-            self.labels.to(device),
-            self.scores.to(device),
-        )
+        fields = (self.superpoint_masks, self.superpoints, self.labels, self.scores)
+        return InstanceMasks(*(x.to(device, non_blocking=non_blocking) for x in fields))

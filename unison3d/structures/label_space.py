@@ -139,13 +139,6 @@ class LabelSpace:
         place = np.minimum(np.searchsorted(known, raw), len(known) - 1)
         return np.where(known[place] == raw, order[place], self.ignore_index)
 
-    def to_raw(self, semantic: ArrayLike, ignore: int = 0) -> np.ndarray:
-        """The dataset's own ids of semantic ids; everything outside 0 .. K-1 becomes ``ignore``."""
-        ids = np.asarray(semantic).astype(np.int64)
-        inside = (ids >= 0) & (ids < len(self.classes))
-        raw = np.asarray(self.raw_ids, dtype=np.int64)
-        return np.where(inside, raw[np.where(inside, ids, 0)], ignore)
-
     def colors(self, semantic: ArrayLike, ignore: Iterable[int] = (128, 128, 128)) -> np.ndarray:
         """uint8 colours, shape of ``semantic`` plus (3,), of semantic ids."""
         ids = np.asarray(semantic).astype(np.int64)

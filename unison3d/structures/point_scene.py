@@ -28,11 +28,14 @@ from unison3d.structures._scene_checks import (
     clean_normals,
     dense_ids,
     find_origin,
+    fixed_matrix,
+    float_rows,
     follow_faces,
     kept_faces,
     optional_ids,
     point_matrix,
     unusable_rows,
+    usable_superpoints,
     warn_about_units,
 )
 from unison3d.structures.label_space import SCANNET20
@@ -99,10 +102,9 @@ class PointScene:
         bad = ~np.isfinite(self.points).all(axis=1)
         if bad.any():
             raise SceneError(bad_points_message(where, bad, count))
-        self.origin = np.asarray(self.origin, dtype=np.float64).reshape(3)
+        self.origin = fixed_matrix(self.origin, (3,), 'origin', where)
         if self.colors is not None:
-            self.colors = np.ascontiguousarray(self.colors, dtype=np.float32)
-            self._check_rows(where, 'colors', (count, 3))
+            self.colors = float_rows(self.colors, count, 'colors', where)
             outside = ~((self.colors >= 0) & (self.colors <= 1)).all(axis=1)
             if outside.any():
                 raise SceneError(
@@ -111,8 +113,7 @@ class PointScene:
                     'accepts 0..255 as well.'
                 )
         if self.normals is not None:
-            self.normals = np.ascontiguousarray(self.normals, dtype=np.float32)
-            self._check_rows(where, 'normals', (count, 3))
+            self.normals = float_rows(self.normals, count, 'normals', where)
         for field in ('superpoints', 'semantic_ids', 'instance_ids', 'part_ids'):
             setattr(self, field, optional_ids(getattr(self, field), field, count, where))
         if self.superpoints is not None:
@@ -125,16 +126,8 @@ class PointScene:
                     'Pass on_bad="drop" to leave them out, or repair the mesh.'
                 )
         if self.axis_alignment is not None:
-            self.axis_alignment = np.asarray(self.axis_alignment, dtype=np.float64).reshape(4, 4)
+            self.axis_alignment = fixed_matrix(self.axis_alignment, (4, 4), 'axis_alignment', where)
         self.source = None if self.source is None else Path(self.source)
-
-    def _check_rows(self, where: str, field: str, shape: tuple[int, ...]) -> None:
-        seen = getattr(self, field).shape
-        if seen != shape:
-            raise SceneError(
-                f'{where}: {field} has shape {seen}, expected {shape}. '
-                f'Give one row per point, or leave {field} out.'
-            )
 
     # ------------------------------------------------------------------ construction
 
@@ -237,7 +230,7 @@ class PointScene:
             faces=triangles,
             instance_names=None if instance_names is None else tuple(instance_names),
             origin=origin,
-            axis_alignment=None if axis_alignment is None else np.asarray(axis_alignment),
+            axis_alignment=axis_alignment,
             name=name,
             source=None if source is None else Path(source),
             **fields,
@@ -275,6 +268,10 @@ class PointScene:
 
         Where the file has no semantic ids of its own, NYU40 ids become SCANNET20 ids; where it has
         none of them either, the names of its instances are matched with the class names.
+        Superpoints that cannot be any (negative, or one for a whole scan) are left out.
+
+        Warns:
+            SceneWarning: superpoints were left out; see also :meth:`from_arrays`.
         """
         semantic = raw.semantic_ids
         if semantic is None and raw.nyu40_ids is not None:
@@ -286,7 +283,7 @@ class PointScene:
             raw.colors,
             normals=raw.normals,
             faces=raw.faces,
-            superpoints=raw.superpoints,
+            superpoints=usable_superpoints(raw.superpoints, str(options.get('source') or 'scene')),
             semantic_ids=semantic,
             instance_ids=raw.instance_ids,
             part_ids=raw.part_ids,

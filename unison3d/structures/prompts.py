@@ -13,7 +13,8 @@ class Click:
     """One click of a user.
 
     Attributes:
-        position: metres, in the coordinates of the file the user opened.
+        position: x, y, z in the coordinates of the file the user opened, in its unit: metres,
+            unless the file was opened with a scale.
         positive: True adds to the object, False says "not this".
         object: index of the object the click belongs to; several clicks may share it.
     """
@@ -74,17 +75,17 @@ class Prompts:
         """Number of sentences, T."""
         return len(self.texts)
 
-    def to(self, device: str | torch.device) -> Prompts:
+    def to(self, device: str | torch.device, non_blocking: bool = False) -> Prompts:
         """The same prompts on another device."""
 
         def move(tensor: Tensor | None) -> Tensor | None:
-            return None if tensor is None else tensor.to(device)
+            return None if tensor is None else tensor.to(device, non_blocking=non_blocking)
 
         return Prompts(
-            self.click_superpoints.to(device),
-            self.click_positive.to(device),
-            self.click_objects.to(device),
-            self.click_targets.to(device),
+            move(self.click_superpoints),
+            move(self.click_positive),
+            move(self.click_objects),
+            move(self.click_targets),
             list(self.texts),
             move(self.text_embeddings),
             move(self.text_targets),

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import torch
 from mmengine.structures import BaseDataElement
-
-from unison3d.structures.instance_masks import InstanceMasks
-from unison3d.structures.prompts import Prompts
 
 
 class SceneSample(BaseDataElement):
@@ -35,17 +31,8 @@ class SceneSample(BaseDataElement):
         pred_panoptic_semantic, pred_panoptic_instance: int64, (N,).
         pred_clicks: InstanceMasks with one row per clicked object.
         pred_texts: InstanceMasks with one row per sentence.
-        pred_open: InstanceMasks, labels index ``vocabulary``.
-        pred_open_semantic: int64, (N,). Index into ``vocabulary``, -1 where nothing fits.
+        pred_open: InstanceMasks, labels index ``vocabulary``; each object under its best name.
+        pred_open_ranked: InstanceMasks, the best pairs of an object and a name, for evaluators.
+        pred_open_semantic: int64, (N,). Index into ``vocabulary``.
         vocabulary: names used for the two fields above.
     """
-
-    def to(self, device: str | torch.device, **kwargs) -> SceneSample:
-        """Move tensors, masks and prompts (mmengine alone would leave the last two behind)."""
-        moved = self.new()
-        for name, value in self.items():
-            if isinstance(value, torch.Tensor):
-                moved.set_data({name: value.to(device, **kwargs)})
-            elif isinstance(value, (InstanceMasks, Prompts)):
-                moved.set_data({name: value.to(device)})
-        return moved

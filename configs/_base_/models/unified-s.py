@@ -12,7 +12,7 @@ bank = dict(type='EmbeddingBankEncoder')
 text_encoder = dict(type='EmbeddingBankEncoder', fallback=dict(type='MiniLMTextEncoder'))
 logit_scale = 30.0
 postprocess = dict(
-    min_points=50, instance_quality=True, panoptic_score_threshold=0.3, proposal_threshold=0.05
+    min_points=50, instance_quality=True, panoptic_score_threshold=0.4, proposal_threshold=0.05
 )
 
 model = dict(

@@ -78,7 +78,10 @@ class OpenVocabularyMetric(SceneMetric):
         """Matches and point counts of one scene, by name."""
         names = tuple(_plain(name) for name in sample['vocabulary'])
         index = {name: i for i, name in enumerate(names)}
-        predicted = sample['pred_open']
+        # Ranked pairs where the model gives them; otherwise each object counts under one name.
+        predicted = sample.get('pred_open_ranked')
+        if predicted is None:
+            predicted = sample['pred_open']
         labels = np.array(
             [index.get(_plain(name), -1) for name in sample['gt_names']], dtype=np.int64
         )

@@ -127,8 +127,7 @@ class SparseUNet(nn.Module):
         self.unet = UNetLevel(tuple(planes), num_blocks)
         self.output_layer = SparseSequential(_batch_norm(planes[0]), nn.ReLU())
         self.coarse_output_layers = nn.ModuleList(
-            SparseSequential(_batch_norm(width), nn.ReLU())
-            for width in planes[1:num_output_levels]
+            SparseSequential(_batch_norm(width), nn.ReLU()) for width in planes[1:num_output_levels]
         )
 
     def forward(self, x: SparseTensor) -> SparseTensor:

@@ -154,6 +154,7 @@ class UnifiedDecoder(nn.Module):
         position_encoding: bool = False,
     ) -> None:
         super().__init__()
+        self.d_model = d_model
         self.num_layers = num_layers
         self.input_proj = nn.Sequential(
             nn.Linear(in_channels, d_model), nn.LayerNorm(d_model), nn.ReLU()

@@ -1,5 +1,9 @@
 """From query embeddings to class logits."""
 
-from unison3d.models.heads.cosine_classifier import cosine_logits, with_background
+from unison3d.models.heads.cosine_classifier import (
+    PUBLISHED_SCALE,
+    cosine_logits,
+    with_background,
+)
 
-__all__ = ['cosine_logits', 'with_background']
+__all__ = ['PUBLISHED_SCALE', 'cosine_logits', 'with_background']

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import math
+
 import torch.nn.functional as F
 from torch import Tensor
+
+# The fixed factor on the cosine in the released models.
+PUBLISHED_SCALE = math.exp(4.6052)
 
 
 def cosine_logits(embeddings: Tensor, prototypes: Tensor, scale: float) -> Tensor:

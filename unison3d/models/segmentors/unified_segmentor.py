@@ -49,10 +49,11 @@ class UnifiedSegmentor(BaseModel):
         self.backbone = MODELS.build(backbone)
         channels = self.backbone.out_channels
         self.decoder = MODELS.build({'in_channels': channels, **decoder})
-        d_model = self.decoder.out_norm.normalized_shape[0]
         self.tasks = nn.ModuleDict(
             {
-                name: MODELS.build({'in_channels': channels, 'd_model': d_model, **config})
+                name: MODELS.build(
+                    {'in_channels': channels, 'd_model': self.decoder.d_model, **config}
+                )
                 for name, config in tasks.items()
             }
         )

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import math
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from unison3d.errors import ConfigError
 from unison3d.models.decoders import LayerOutput
-from unison3d.models.heads import cosine_logits, with_background
+from unison3d.models.heads import PUBLISHED_SCALE, cosine_logits, with_background
 from unison3d.models.losses import MaskSetLoss, MaskTargets, mask_iou
 from unison3d.models.matchers import SparseMatcher
 from unison3d.models.postprocess import (
@@ -25,8 +23,6 @@ from unison3d.models.tasks.quality_head import QualityHead
 from unison3d.models.tasks.scene_rows import ROW_GROUP, SuperpointQueries
 from unison3d.registry import MODELS, TEXT_ENCODERS
 from unison3d.structures import LABEL_SPACES, SceneSample
-
-PUBLISHED_SCALE = math.exp(4.6052)
 
 
 @MODELS.register_module()
@@ -74,8 +70,8 @@ class ClosedSetTask(Task):
                 raise ConfigError('ClosedSetTask needs a text_encoder or class_embeddings')
             encoder = TEXT_ENCODERS.build(text_encoder)
             class_embeddings = encoder.encode(list(self.label_space.classes))[:, None]
-        # Not stored in checkpoints: it follows from the names.
-        self.register_buffer('class_embeddings', class_embeddings, persistent=False)
+        # Stored with the weights: they are worth nothing with vectors of another text encoder.
+        self.register_buffer('class_embeddings', class_embeddings)
         self.logit_scale = logit_scale
         self.make_queries = SuperpointQueries(in_channels, **(queries or {}))
         self.quality_head = QualityHead(d_model)

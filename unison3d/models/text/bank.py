@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import difflib
 import io
-import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,12 +26,20 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from unison3d.errors import FileFormatError, VocabularyError
+from unison3d.errors import FileFormatError, VocabularyError, install_line
+from unison3d.io.npy import read_npz_arrays
 from unison3d.models.text.base import TextEncoder, canonical_phrase
 from unison3d.registry import TEXT_ENCODERS
 
 DEFAULT_BANK = Path(__file__).parent / 'banks' / 'minilm_l6.npz'
 _SCHEMA_VERSION = 1
+#: Number of axes and kind of type of the fields that a bank must have.
+_FIELD_KINDS = {
+    'schema_version': (0, 'i'),
+    'model': (0, 'U'),
+    'names': (1, 'U'),
+    'embeddings': (2, 'f'),
+}
 
 
 @dataclass(frozen=True)
@@ -59,21 +66,26 @@ class TextBank:
             FileFormatError: the file is missing, is no bank, or contradicts itself.
         """
         path = Path(path)
-        try:
-            with np.load(path, allow_pickle=False) as archive:
-                fields = {key: archive[key] for key in archive.files}
-        except FileNotFoundError as error:
+        if not path.exists():
             raise FileFormatError(
                 f'{path}: this text bank does not exist. Give the path of an .npz file made by '
                 'tools/make_text_bank.py, or leave it out to use the one that ships.'
-            ) from error
-        except (OSError, ValueError, EOFError, AttributeError, zipfile.BadZipFile) as error:
-            raise FileFormatError(f'{path}: not a text bank ({error}).') from error
-        missing = {'schema_version', 'model', 'names', 'embeddings'} - set(fields)
+            )
+        try:
+            fields = read_npz_arrays(path)
+        except FileFormatError as error:
+            raise FileFormatError(f'{path}: not a text bank ({error})') from error
+        missing = set(_FIELD_KINDS) - set(fields)
         if missing:
             raise FileFormatError(
                 f'{path}: not a text bank, the fields {sorted(missing)} are missing. '
                 'Make it with tools/make_text_bank.py.'
+            )
+        kinds = {key: (fields[key].ndim, fields[key].dtype.kind) for key in _FIELD_KINDS}
+        if kinds != _FIELD_KINDS:
+            raise FileFormatError(
+                f'{path}: not a text bank, its fields have axes and types {kinds}, expected '
+                f'{_FIELD_KINDS}. Make it with tools/make_text_bank.py.'
             )
         version = int(fields['schema_version'])
         if version != _SCHEMA_VERSION:
@@ -82,9 +94,9 @@ class TextBank:
                 'Make it again with tools/make_text_bank.py.'
             )
         names = tuple(str(name) for name in fields['names'])
-        embeddings = np.asarray(fields['embeddings'], dtype=np.float32)
-        lengths_fit = embeddings.ndim == 2 and len(embeddings) == len(names)
-        if not lengths_fit or not np.isfinite(embeddings).all():
+        with np.errstate(over='ignore'):
+            embeddings = fields['embeddings'].astype(np.float32)
+        if len(embeddings) != len(names) or not np.isfinite(embeddings).all():
             raise FileFormatError(
                 f'{path}: {len(names)} names and embeddings of shape {embeddings.shape}, expected '
                 'one row of finite numbers per name.'
@@ -168,5 +180,5 @@ class EmbeddingBankEncoder(TextEncoder):
         hint = f' Close names: {", ".join(close)}.' if close else ''
         return VocabularyError(
             f'Text bank: {phrase!r} is not among its {len(self._rows)} names.{hint} '
-            'Use a known name, or an encoder for free text: pip install "unison3d[text]"'
+            f'Use a known name, or an encoder for free text: {install_line("text")}'
         )

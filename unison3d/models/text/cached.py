@@ -75,13 +75,20 @@ class CachedTextEncoder(TextEncoder):
             except FileFormatError:
                 # A cache may be thrown away at any time; a damaged file is simply made again.
                 bank = None
-            if bank is not None and bank.model == self.name and list(bank.names) == phrases:
+            if bank is not None and self._answers(bank, phrases):
                 return bank.embeddings
         bank = TextBank(tuple(phrases), self._encoder.encode(phrases), self.name)
         with atomic_write(path) as file:
             file.write(bank.to_bytes())
         # Read back, so that the first run and the second see the same rounded numbers.
         return TextBank.read(path).embeddings
+
+    def _answers(self, bank: TextBank, phrases: list[str]) -> bool:
+        return (
+            bank.model == self.name
+            and list(bank.names) == phrases
+            and bank.embeddings.shape[1] == self.dim
+        )
 
     def _key(self, phrases: list[str]) -> str:
         content = json.dumps([self.name, phrases], ensure_ascii=False)

