@@ -24,9 +24,9 @@ INSTALL := $(BIN)/python -m pip install --quiet --only-binary :all: -c $(IN_FORC
 DEMO_SCAN := unison3d/assets/sample_room.ply
 DEMO_OUT := work_dirs/demo
 # Made for the bundled scan; tools/make_sample_scan.py proposes others.
-DEMO_CLICK := 2.50,1.05,0.46
-DEMO_TEXT := the bed closest to the whiteboard
-DEMO_VOCABULARY := wall,floor,bed,desk,chair,bookshelf,refrigerator,whiteboard,monitor,stool,door
+DEMO_CLICK := -2.05,-4.53,0.52
+DEMO_TEXT := the counter that is white
+DEMO_VOCABULARY := wall,floor,bed,counter,armchair,sofa,kitchen cabinet,door,tv stand,window,chair,recycling bin
 
 .PHONY: demo test lint install clean FORCE
 

@@ -178,11 +178,11 @@ class OpenVocabularyTask(Task):
     def predict(self, output: TaskOutput, features: SceneFeatures, sample: SceneSample) -> None:
         """Write ``pred_open``, ``pred_open_ranked``, ``pred_open_semantic`` and ``vocabulary``.
 
-        The score of a mask under a name is the predicted quality of the mask times the cosine to
-        the name. A softmax over all names would rank worse where it matters here: an object of a
-        kind that training never saw is close to the names of its relatives, and they would take
-        nearly all of its probability. (24 procedural rooms, AP50 of unseen names: 0.24 by cosine,
-        0.05 by softmax; seen names 0.50 and 0.52.)
+        ``pred_open`` scores an object by the predicted quality of its mask times the probability
+        of its best name among those asked. ``pred_open_ranked`` ranks pairs by quality times
+        cosine instead: an object of a kind that training never saw is close to the names of its
+        relatives, which would take nearly all of its probability. (24 procedural rooms, AP50 of
+        unseen names: 0.24 by cosine, 0.05 by probability; of seen names 0.50 and 0.52.)
         """
         vocabulary = list(sample.get('vocabulary', self.test_vocabulary))
         if not vocabulary:
@@ -200,7 +200,7 @@ class OpenVocabularyTask(Task):
         cosine = cosine_logits(layer.class_embeddings[queries[kept]], prototypes, scale=1.0)
         ranked = _ranked(proposals[kept], cosine.clamp(min=0.0), self.postprocess.topk)
         sample.pred_open_ranked = ranked
-        sample.pred_open = _best(proposals[kept], cosine.clamp(min=0.0))
+        sample.pred_open = _best(proposals[kept], (self.logit_scale * cosine).softmax(dim=1))
         sample.pred_open_semantic = predict_semantic(
             cosine_logits(layer.semantic_embeddings, prototypes, scale=1.0),
             features.superpoints,
@@ -209,11 +209,9 @@ class OpenVocabularyTask(Task):
         sample.vocabulary = vocabulary
 
 
-def _best(proposals: InstanceMasks, similarity: Tensor) -> InstanceMasks:
+def _best(proposals: InstanceMasks, probabilities: Tensor) -> InstanceMasks:
     """Each proposal under its best name, best first."""
-    if similarity.numel() == 0:
-        return proposals
-    best, labels = similarity.max(dim=1)
+    best, labels = probabilities.max(dim=1)
     scores = proposals.scores * best
     order = torch.sort(scores, descending=True, stable=True).indices
     return InstanceMasks(
