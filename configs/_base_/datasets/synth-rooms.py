@@ -114,7 +114,7 @@ train_pipeline = [
     dict(type='ColorAugment'),
     dict(type='SuperpointTargets'),
     dict(type='SampleClicks', mode='train', max_objects=16),
-    dict(type='SampleSentences', max_texts=8),
+    dict(type='SampleSentences', max_texts=16),
     dict(type='PackScene'),
 ]
 test_pipeline = [
