@@ -25,7 +25,7 @@ DEMO_SCAN := unison3d/assets/sample_room.ply
 DEMO_OUT := work_dirs/demo
 # Made for the bundled scan; tools/make_sample_scan.py proposes others.
 DEMO_CLICK := -2.05,-4.53,0.52
-DEMO_TEXT := the counter that is white
+DEMO_TEXT := the red bed
 DEMO_VOCABULARY := wall,floor,bed,counter,armchair,sofa,kitchen cabinet,door,tv stand,window,chair,recycling bin
 
 .PHONY: demo test lint install clean FORCE
