@@ -7,6 +7,11 @@ from pathlib import Path
 
 import pytest
 
+# Scenes of tests are small: a second thread costs more than it gives, and on a busy machine the
+# threads of OpenMP wait for each other. Set before torch is imported, so that commands started by
+# tests follow.
+os.environ.setdefault('OMP_NUM_THREADS', '1')
+
 REPO_ROOT = Path(__file__).resolve().parents[1]
 
 
