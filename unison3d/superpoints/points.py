@@ -118,8 +118,9 @@ def compute_superpoints(
 ) -> np.ndarray:
     """Cut a scene into superpoints, by its faces where it has them.
 
-    Data sets and the :class:`~unison3d.apis.Segmenter` both come here, so that a model meets the
-    superpoints it was trained with.
+    Data sets and the :class:`~unison3d.apis.Segmenter` both come here, so that a bare scan is cut
+    in training and in use alike. The shipped weights have seen bare points only; a mesh is cut by
+    another rule, whose superpoints follow objects more closely.
 
     Args:
         points: float32, (N, 3), metres.
