@@ -13,7 +13,7 @@ PACKAGE = Path(__file__).resolve().parents[1] / 'unison3d'
 # Lowest first. A module may import from its own room and from the rows above its own.
 LAYERS = (
     ('errors', 'version'),
-    ('registry',),
+    ('native', 'registry'),
     ('io',),
     ('structures',),
     ('sparse', 'superpoints'),
@@ -30,6 +30,7 @@ LAYERS = (
 SIDE_ROOMS = {'viewer': {'errors', 'version', 'io', 'structures'}}
 SEES_SIDE_ROOMS = {'cli', '__main__'}
 CORE_PACKAGES = {'torch', 'numpy', 'scipy', 'numba', 'mmengine', 'safetensors', 'PIL'}
+CORE_PACKAGES |= {'llvmlite', 'threadpoolctl'}
 RANK = {room: rank for rank, rooms in enumerate(LAYERS) for room in rooms}
 MODULES = sorted(PACKAGE.rglob('*.py'))
 

@@ -1,72 +1,87 @@
-"""Sparse convolution as gathers, dense products and scatters, differentiable."""
+"""Sparse convolution as one differentiable function."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
 from torch.autograd import Function
+from torch.autograd.function import once_differentiable
 
+from unison3d.errors import SceneError
+from unison3d.sparse.engines import Engine, select_engine
 from unison3d.sparse.kernel_map import KernelMap
 
 
-def sparse_conv(features: Tensor, weight: Tensor, kernel_map: KernelMap) -> Tensor:
+def sparse_conv(
+    features: Tensor, weight: Tensor, kernel_map: KernelMap, bias: Tensor | None = None
+) -> Tensor:
     """``out[o] = sum over cells k and pairs (i, o) of k: features[i] @ weight[k]``.
 
-    On two cores this runs at the speed of the dense products; one gathered block per kernel cell
-    beats a 27-fold im2col because only 9 to 12 of 27 neighbours of a surface voxel are active
-    (see ``benchmarks/sparse_conv.py``).
+    Which engine computes it is chosen by :func:`~unison3d.sparse.use_engine`.
 
     Args:
-        features: (V_in, C_in), float32, bfloat16 or float64, any device.
+        features: (V_in, C_in), floating, any device.
         weight: (K, C_in, C_out).
         kernel_map: the pairs.
+        bias: (C_out,) or (1, C_out), added to every output.
 
     Returns:
         (V_out, C_out), in the type of ``features`` (of autocast, if that is on).
+
+    Raises:
+        SceneError: sizes, types or devices do not fit each other.
     """
     device_type = features.device.type
     if torch.is_autocast_enabled(device_type):
         dtype = torch.get_autocast_dtype(device_type)
         features, weight = features.to(dtype), weight.to(dtype)
-    return _SparseConv.apply(features, weight, kernel_map)
+    _check(features, weight, kernel_map)
+    engine = select_engine(features, weight, kernel_map)
+    out = _SparseConv.apply(features, weight, kernel_map, engine)
+    return out if bias is None else out + bias.to(out.dtype)
+
+
+def _check(features: Tensor, weight: Tensor, kernel_map: KernelMap) -> None:
+    if features.shape[0] != kernel_map.num_inputs:
+        raise SceneError(
+            f'{features.shape[0]} rows of features meet a kernel map of {kernel_map.num_inputs} '
+            'inputs'
+        )
+    if weight.ndim != 3 or weight.shape[:2] != (kernel_map.num_cells, features.shape[1]):
+        raise SceneError(
+            f'weight has shape {tuple(weight.shape)}, expected '
+            f'({kernel_map.num_cells}, {features.shape[1]}, C_out)'
+        )
+    if weight.dtype != features.dtype:
+        raise SceneError(f'features are {features.dtype}, weight {weight.dtype}; convert one')
+    if not features.device == weight.device == kernel_map.device:
+        raise SceneError(
+            f'features are on {features.device}, weight on {weight.device}, the kernel map on '
+            f'{kernel_map.device}; move them to one device'
+        )
 
 
 class _SparseConv(Function):
     @staticmethod
-    def forward(ctx, features: Tensor, weight: Tensor, kernel_map: KernelMap) -> Tensor:
+    def forward(
+        ctx, features: Tensor, weight: Tensor, kernel_map: KernelMap, engine: Engine
+    ) -> Tensor:
         ctx.save_for_backward(features, weight)
         ctx.kernel_map = kernel_map
-        return _accumulate(features, weight, kernel_map)
+        ctx.engine = engine
+        return engine.convolve(features, weight, kernel_map)
 
     @staticmethod
-    def backward(ctx, grad_output: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
+    @once_differentiable
+    def backward(ctx, grad_output: Tensor) -> tuple[Tensor | None, Tensor | None, None, None]:
         features, weight = ctx.saved_tensors
-        kernel_map: KernelMap = ctx.kernel_map
+        kernel_map, engine = ctx.kernel_map, ctx.engine
         grad_output = grad_output.contiguous()
         grad_features = grad_weight = None
         if ctx.needs_input_grad[0]:
-            grad_features = _accumulate(
+            grad_features = engine.convolve(
                 grad_output, weight.transpose(1, 2), kernel_map.transposed()
             )
         if ctx.needs_input_grad[1]:
-            grad_weight = torch.zeros_like(weight)
-            for cell, (rows_in, rows_out) in enumerate(
-                zip(kernel_map.inputs, kernel_map.outputs, strict=True)
-            ):
-                if len(rows_in):
-                    block = features.index_select(0, rows_in)
-                    grad_weight[cell] = block.t() @ grad_output.index_select(0, rows_out)
-        return grad_features, grad_weight, None
-
-
-def _accumulate(features: Tensor, weight: Tensor, kernel_map: KernelMap) -> Tensor:
-    """The plain sum over kernel cells, in float32 at least: 27 sums in bfloat16 would add up."""
-    dtype = torch.promote_types(features.dtype, torch.float32)
-    out = features.new_zeros((kernel_map.num_outputs, weight.shape[2]), dtype=dtype)
-    for cell, (rows_in, rows_out) in enumerate(
-        zip(kernel_map.inputs, kernel_map.outputs, strict=True)
-    ):
-        if len(rows_in):
-            product = features.index_select(0, rows_in) @ weight[cell]
-            out.index_add_(0, rows_out, product.to(dtype))
-    return out.to(features.dtype)
+            grad_weight = engine.weight_gradient(features, grad_output, kernel_map)
+        return grad_features, grad_weight, None, None

@@ -8,104 +8,237 @@ from itertools import product
 import torch
 from torch import Tensor
 
-from unison3d.sparse.keys import key_offset, pack_coordinates
+from unison3d.errors import ConfigError
+from unison3d.sparse.coordinates import SortedKeys
+from unison3d.sparse.keys import MARGIN, key_offset
+from unison3d.sparse.matching import match_keys
 
 
 @dataclass(frozen=True)
-class KernelMap:
-    """Pairs of rows, grouped by kernel cell.
-
-    Inside one cell every input row and every output row occurs at most once, which makes the
-    scatter of :func:`~unison3d.sparse.sparse_conv` deterministic on every device.
+class Kernel:
+    """The cells of a cubic kernel: ``input = stride * output + dilation * t + start``.
 
     Attributes:
-        inputs: K tensors int64, row of the input for each pair of the cell.
-        outputs: K tensors int64, row of the output for each pair.
+        size: cells per axis, K = size ** 3.
+        start: input steps from ``stride * output`` to the first cell.
+        dilation: input steps between two cells.
+        x_fastest: order of the cells. False: z runs fastest (spconv), True: x does (Minkowski).
+    """
+
+    size: int
+    start: int
+    dilation: int = 1
+    x_fastest: bool = False
+
+    def __post_init__(self) -> None:
+        reach = max(abs(self.start), abs(self.start + self.dilation * (self.size - 1)))
+        if self.size < 1 or self.dilation < 1 or reach > MARGIN:
+            raise ConfigError(
+                f'kernel of size {self.size}, dilation {self.dilation}, starting at {self.start}: '
+                f'size and dilation are 1 or more, and no cell is over {MARGIN} voxels away'
+            )
+
+    @classmethod
+    def centered(cls, size: int, dilation: int = 1, *, x_fastest: bool = False) -> Kernel:
+        """An odd kernel around its voxel."""
+        return cls(size, -dilation * (size // 2), dilation, x_fastest)
+
+    @property
+    def is_symmetric(self) -> bool:
+        """Whether the cell opposite to cell k is cell K-1-k."""
+        return 2 * self.start + self.dilation * (self.size - 1) == 0
+
+    def offsets(self) -> list[tuple[int, int, int]]:
+        """Steps (dx, dy, dz) from ``stride * output`` to the input of every cell."""
+        steps = [self.start + self.dilation * t for t in range(self.size)]
+        cells = list(product(steps, repeat=3))
+        return [cell[::-1] for cell in cells] if self.x_fastest else cells
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """All pairs of a kernel map, cell after cell.
+
+    Inside one cell every input row and every output row occurs at most once, and both run in the
+    order of their sorted coordinates.
+
+    Attributes:
+        inputs: int32, (P,). Row of the input.
+        outputs: int32, (P,). Row of the output.
+        starts: K + 1 integers; cell k owns the pairs from ``starts[k]`` to ``starts[k + 1]``.
+    """
+
+    inputs: Tensor
+    outputs: Tensor
+    starts: tuple[int, ...]
+
+    def cell(self, index: int) -> tuple[Tensor, Tensor]:
+        """Input and output rows of one cell."""
+        span = slice(self.starts[index], self.starts[index + 1])
+        return self.inputs[span], self.outputs[span]
+
+
+class KernelMap:
+    """Pairs of rows grouped by kernel cell, as a list of pairs or as a table.
+
+    CPU engines read :attr:`pairs`, the ones on a GPU :attr:`table`; each form is made from the
+    other when it is asked for first, and kept.
+
+    Args:
         num_inputs: rows of the input.
         num_outputs: rows of the output.
+        num_cells: K.
+        pairs: the pairs, or None if the table is given.
+        table: int32, (num_outputs, K). Input row under each cell, -1 where there is none.
+        input_ranks: int32, (num_inputs,). Place of every input row among the sorted input
+            coordinates; None where rows are sorted.
+        output_ranks: the same for outputs.
+        is_symmetric: cell K-1-k is cell k with inputs and outputs exchanged.
     """
 
-    inputs: tuple[Tensor, ...]
-    outputs: tuple[Tensor, ...]
-    num_inputs: int
-    num_outputs: int
+    def __init__(
+        self,
+        num_inputs: int,
+        num_outputs: int,
+        num_cells: int,
+        pairs: Pairs | None = None,
+        table: Tensor | None = None,
+        input_ranks: Tensor | None = None,
+        output_ranks: Tensor | None = None,
+        is_symmetric: bool = False,
+    ) -> None:
+        if pairs is None and table is None:
+            raise ValueError('a kernel map needs its pairs or its table')
+        self.num_inputs = num_inputs
+        self.num_outputs = num_outputs
+        self.num_cells = num_cells
+        self.input_ranks = input_ranks
+        self.output_ranks = output_ranks
+        self.is_symmetric = is_symmetric
+        self._pairs = pairs
+        self._table = table
+        self._transposed: KernelMap | None = None
+        # What engines derive from the map (blocks, tiles), by name.
+        self.derived: dict[str, object] = {}
+
+    @property
+    def device(self) -> torch.device:
+        """Where the rows are stored."""
+        return (self._table if self._pairs is None else self._pairs.inputs).device
+
+    @property
+    def pairs(self) -> Pairs:
+        """The pairs, cell after cell. Made from a table on a GPU this waits for the device."""
+        if self._pairs is None:
+            cells, outputs = (self._table.t() >= 0).nonzero().unbind(1)
+            inputs = self._table[outputs, cells]
+            counts = torch.bincount(cells, minlength=self.num_cells)
+            starts = (0, *counts.cumsum(0).tolist())
+            self._pairs = Pairs(inputs, outputs.to(torch.int32), starts)
+        return self._pairs
+
+    @property
+    def table(self) -> Tensor:
+        """int32, (num_outputs, K). Input row under each cell of each output, -1 for none."""
+        if self._table is None:
+            pairs = self._pairs
+            table = pairs.inputs.new_full((self.num_outputs, self.num_cells), -1)
+            counts = torch.tensor(pairs.starts, device=table.device).diff()
+            cells = torch.arange(self.num_cells, device=table.device).repeat_interleave(counts)
+            table[pairs.outputs.long(), cells] = pairs.inputs
+            self._table = table
+        return self._table
 
     def transposed(self) -> KernelMap:
-        """The map of the convolution that runs backwards."""
-        return KernelMap(self.outputs, self.inputs, self.num_outputs, self.num_inputs)
+        """The map of the convolution that runs backwards: inputs and outputs exchanged."""
+        if self._transposed is None:
+            pairs, table = self._pairs, None
+            if pairs is not None:
+                pairs = Pairs(pairs.outputs, pairs.inputs, pairs.starts)
+            if self._table is not None:
+                table = self._transposed_table()
+            self._transposed = KernelMap(
+                self.num_outputs,
+                self.num_inputs,
+                self.num_cells,
+                pairs,
+                table,
+                self.output_ranks,
+                self.input_ranks,
+                self.is_symmetric,
+            )
+        return self._transposed
+
+    def _transposed_table(self) -> Tensor:
+        table = self._table
+        if self.is_symmetric:
+            return table.flip(1)
+        # Absent pairs write into one row too many, which keeps the device from being waited for.
+        rows = torch.where(table < 0, self.num_inputs, table).long()
+        out = table.new_full((self.num_inputs + 1, self.num_cells), -1)
+        values = torch.arange(self.num_outputs, dtype=table.dtype, device=table.device)
+        out.scatter_(0, rows, values[:, None].expand_as(table))
+        return out[:-1]
 
 
-def build_submanifold_map(coordinates: Tensor, kernel_size: int = 3) -> KernelMap:
-    """Neighbours of every active voxel among the active voxels.
-
-    Kernel cells run over offsets ``(dx, dy, dz)`` with z fastest, each from ``-(k//2)`` to
-    ``k//2``; the sum over cells is a correlation (no flip), as in spconv.
-
-    Args:
-        coordinates: int32, (V, 4), unique rows in any order.
-        kernel_size: odd edge of the kernel.
-
-    Raises:
-        ValueError: ``kernel_size`` is even.
-    """
-    if kernel_size % 2 == 0:
-        raise ValueError(f'submanifold kernels are odd, got kernel_size={kernel_size}')
-    num_voxels = len(coordinates)
-    keys, order = torch.sort(pack_coordinates(coordinates))
-    radius = kernel_size // 2
-    cells = list(product(range(-radius, radius + 1), repeat=3))
-    inputs: list[Tensor] = []
-    outputs: list[Tensor] = []
-    for cell, (dx, dy, dz) in enumerate(cells):
-        if cell >= len(cells) // 2:
-            break
-        wanted = keys + key_offset(dx, dy, dz)
-        position = torch.searchsorted(keys, wanted).clamp_(max=max(num_voxels - 1, 0))
-        found = (keys[position] == wanted).nonzero()[:, 0]
-        inputs.append(order[position[found]])
-        outputs.append(order[found])
-    identity = torch.arange(num_voxels, device=coordinates.device)
-    # p + d is active for p exactly if p' - d is active for p' = p + d: the second half of the
-    # kernel repeats the first with input and output exchanged.
-    all_inputs = (*inputs, identity, *reversed(outputs))
-    all_outputs = (*outputs, identity, *reversed(inputs))
-    return KernelMap(all_inputs, all_outputs, num_voxels, num_voxels)
-
-
-def build_strided_map(
-    coordinates: Tensor, spatial_shape: tuple[int, int, int], stride: int = 2
-) -> tuple[KernelMap, Tensor, tuple[int, int, int]]:
-    """Map of a convolution whose kernel size equals its stride (no padding).
-
-    The output grid has ``(n - stride) // stride + 1`` cells per axis, so a partial last cell has
-    no parent and its voxels are dropped (spconv's rule; choose ``spatial_shape`` divisible by
-    the total stride to keep every voxel).
+def build_kernel_map(
+    source: SortedKeys, target: SortedKeys, kernel: Kernel, stride: int = 1
+) -> KernelMap:
+    """Find the input voxel under every cell of every output voxel.
 
     Args:
-        coordinates: int32, (V, 4), non-negative.
-        spatial_shape: cells of the input grid per axis.
-        stride: edge of the kernel.
-
-    Returns:
-        The map, int32 (V', 4) parent coordinates in sorted order, and the output grid.
+        source: the input voxels.
+        target: the output voxels; the same object as ``source`` for a convolution that keeps them.
+        kernel: the cells.
+        stride: input steps per output step.
     """
-    out_shape = tuple(max((n - stride) // stride + 1, 0) for n in spatial_shape)
-    axes = coordinates[:, 1:]
-    parents = torch.div(axes, stride, rounding_mode='floor')
-    inside = (parents < torch.tensor(out_shape, device=axes.device)).all(dim=1)
-    kept = inside.nonzero()[:, 0]
-    parent_rows = torch.cat([coordinates[kept, :1], parents[kept].to(coordinates.dtype)], dim=1)
-    unique_keys, parent_ids = torch.unique(pack_coordinates(parent_rows), return_inverse=True)
-    cell = (axes[kept] - parents[kept] * stride).to(torch.int64)
-    cell = (cell[:, 0] * stride + cell[:, 1]) * stride + cell[:, 2]
-    out_coordinates = torch.zeros(
-        (len(unique_keys), 4), dtype=coordinates.dtype, device=coordinates.device
+    shifts = [key_offset(*offset) for offset in kernel.offsets()]
+    # p + d is active for p exactly if p' - d is active for p' = p + d: the second half of a
+    # symmetric kernel repeats the first with input and output exchanged.
+    mirrored = kernel.is_symmetric and source is target and stride == 1
+    searched = shifts[: len(shifts) // 2] if mirrored else shifts
+    facts = dict(
+        num_inputs=len(source),
+        num_outputs=len(target),
+        num_cells=len(shifts),
+        input_ranks=source.ranks,
+        output_ranks=target.ranks,
+        is_symmetric=mirrored,
     )
-    out_coordinates[parent_ids] = parent_rows
-    inputs, outputs = [], []
-    for index in range(stride**3):
-        rows = (cell == index).nonzero()[:, 0]
-        inputs.append(kept[rows])
-        outputs.append(parent_ids[rows])
-    kernel_map = KernelMap(tuple(inputs), tuple(outputs), len(coordinates), len(unique_keys))
-    return kernel_map, out_coordinates, out_shape
+    if source.keys.device.type != 'cpu':
+        return KernelMap(table=_build_table(source, target, shifts, stride), **facts)
+    inputs, outputs, counts = match_keys(source.keys, target.scaled_keys(stride), searched)
+    inputs, outputs = source.rows(inputs), target.rows(outputs)
+    if mirrored:
+        inputs, outputs, counts = _with_mirror(inputs, outputs, counts, target)
+    starts = (0, *torch.tensor(counts).cumsum(0).tolist())
+    return KernelMap(pairs=Pairs(inputs, outputs, starts), **facts)
+
+
+def _with_mirror(
+    inputs: Tensor, outputs: Tensor, counts: list[int], target: SortedKeys
+) -> tuple[Tensor, Tensor, list[int]]:
+    """Add the middle cell and the second half of a symmetric kernel."""
+    middle = target.all_rows()
+    all_inputs = [inputs, middle, *reversed(outputs.split(counts))]
+    all_outputs = [outputs, middle, *reversed(inputs.split(counts))]
+    return (
+        torch.cat(all_inputs),
+        torch.cat(all_outputs),
+        [*counts, len(target), *reversed(counts)],
+    )
+
+
+def _build_table(source: SortedKeys, target: SortedKeys, shifts: list[int], stride: int) -> Tensor:
+    """By binary search, without waiting for the device."""
+    table = torch.full((len(target), len(shifts)), -1, dtype=torch.int32, device=source.keys.device)
+    if len(source) == 0 or len(target) == 0:
+        return table
+    scaled = target.scaled_keys(stride)
+    rows = target.all_rows().long()
+    for cell, shift in enumerate(shifts):
+        wanted = scaled + shift
+        place = torch.searchsorted(source.keys, wanted).clamp_(max=len(source) - 1)
+        found = source.rows(place).to(torch.int32)
+        table[rows, cell] = torch.where(source.keys[place] == wanted, found, -1)
+    return table

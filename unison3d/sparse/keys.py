@@ -7,11 +7,14 @@ from torch import Tensor
 
 from unison3d.errors import SceneError
 
-# 9 bits of batch, 18 bits per axis: 512 scenes, 131 071 voxels from the origin each way (2.6 km at
+# 9 bits of batch, 18 bits per axis: 512 scenes, 131 000 voxels from the origin each way (2.6 km at
 # 2 cm).
 AXIS_BITS = 18
 AXIS_OFFSET = 1 << (AXIS_BITS - 1)
 MAX_BATCH = 1 << 9
+# Room for the cells of a kernel around a voxel at the rim, so that no axis runs into the next one.
+MARGIN = 64
+AXIS_LIMIT = AXIS_OFFSET - MARGIN
 
 
 def pack_coordinates(coordinates: Tensor) -> Tensor:
@@ -45,7 +48,7 @@ def unpack_coordinates(keys: Tensor) -> Tensor:
 
 
 def check_coordinate_range(coordinates: Tensor) -> None:
-    """Refuse coordinates that do not fit a key, one voxel of margin included.
+    """Refuse coordinates that do not fit a key, with room for a kernel around them.
 
     Raises:
         SceneError: the scene is too large for its voxel size, or the batch too large.
@@ -54,13 +57,16 @@ def check_coordinate_range(coordinates: Tensor) -> None:
         return
     axes = coordinates[:, 1:]
     low, high = int(axes.min()), int(axes.max())
-    if low <= -AXIS_OFFSET or high >= AXIS_OFFSET - 1:
+    if low < -AXIS_LIMIT or high > AXIS_LIMIT:
         raise SceneError(
-            f'voxel indices run from {low} to {high}, at most ±{AXIS_OFFSET - 1} can be handled. '
+            f'voxel indices run from {low} to {high}, at most ±{AXIS_LIMIT} can be handled. '
             'The scene is very large for this voxel size: check the unit (metres expected) '
             'or cut it into tiles.'
         )
-    if int(coordinates[:, 0].max()) >= MAX_BATCH:
+    first, last = int(coordinates[:, 0].min()), int(coordinates[:, 0].max())
+    if first < 0:
+        raise SceneError(f'the batch column of the coordinates holds {first}, expected 0 or more')
+    if last >= MAX_BATCH:
         raise SceneError(f'more than {MAX_BATCH} scenes in one batch; use a smaller batch')
 
 

@@ -2,146 +2,201 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
-from unison3d.sparse.kernel_map import KernelMap, build_strided_map, build_submanifold_map
+from unison3d.errors import SceneError
+from unison3d.sparse.coordinates import Level, Shape3, coarsen, coarsen_in_grid
+from unison3d.sparse.kernel_map import Kernel, KernelMap, build_kernel_map
 
-Shape3 = tuple[int, int, int]
+# A level is named by its stride and by the strided layers that led to it: those of the spconv
+# family decide which voxels are active, on a Minkowski lattice the stride alone does.
+LevelKey = tuple[int, tuple]
 
 
 @dataclass
-class _CoordinateCache:
+class CoordinateCache:
     """Everything derived from one set of input voxels, shared by all layers that see it.
 
-    Levels are named by their stride: level 1 is the input, level 2 after one halving, ...
+    Lives as long as a tensor of the scene does, so a second network (or a second call) on
+    ``x.replace(...)`` finds every level and kernel map in place. Holds no features.
     """
 
-    coordinates: dict[int, Tensor] = field(default_factory=dict)
-    shapes: dict[int, Shape3] = field(default_factory=dict)
-    submanifold: dict[tuple[int, int], KernelMap] = field(default_factory=dict)
-    strided: dict[tuple[int, int], KernelMap] = field(default_factory=dict)
+    levels: dict[LevelKey, Level] = field(default_factory=dict)
+    maps: dict[tuple, KernelMap] = field(default_factory=dict)
+    # Strided layers of the spconv family: coarse level -> (fine level, kernel).
+    undo: dict[LevelKey, tuple[LevelKey, Kernel]] = field(default_factory=dict)
+    named: dict[str, LevelKey] = field(default_factory=dict)
+
+    def kernel_map(self, source: LevelKey, target: LevelKey, kernel: Kernel) -> KernelMap:
+        """The map from one level to another, built once."""
+        key = (source, target, kernel)
+        if key not in self.maps:
+            fine, coarse = self.levels[source], self.levels[target]
+            self.maps[key] = build_kernel_map(
+                fine.sorted_keys, coarse.sorted_keys, kernel, coarse.stride // fine.stride
+            )
+        return self.maps[key]
+
+    def lattice_level(self, source: LevelKey, factor: int) -> LevelKey:
+        """The level ``factor`` times coarser on the same lattice, created at first use."""
+        key = (source[0] * factor, source[1])
+        if key not in self.levels:
+            self.levels[key] = coarsen(self.levels[source], factor)
+        return key
+
+    def grid_level(
+        self, source: LevelKey, kernel: Kernel, stride: int, name: str | None = None
+    ) -> LevelKey:
+        """The level a strided layer of the spconv family leads to, created at first use."""
+        key = (source[0] * stride, (*source[1], (kernel, stride)))
+        if key not in self.levels:
+            self.levels[key] = coarsen_in_grid(
+                self.levels[source], kernel.size, stride, -kernel.start, kernel.dilation
+            )
+            self.undo[key] = (source, kernel)
+        if name is not None and self.named.setdefault(name, key) != key:
+            raise ValueError(f'two different strided layers are called "{name}"; rename one')
+        return key
 
 
 class SparseTensor:
     """Features at the active voxels of a batch of grids.
 
     Args:
-        features: (V, C).
-        coordinates: int32, (V, 4) rows ``[batch, x, y, z]``, unique, non-negative.
-        spatial_shape: cells of the grid per axis.
+        features: (V, C), floating.
+        coordinates: int32, (V, 4) rows ``[batch, x, y, z]``, unique, in any order. Negative axes
+            are allowed on an unbounded lattice.
+        spatial_shape: cells of the grid per axis; None for an unbounded lattice, on which the
+            Minkowski family works and the strided layers of the spconv family do not.
         batch_size: number of scenes, also counting scenes without voxels.
-        stride: edge of one cell in input voxels.
+        stride: edge of one cell in input voxels; coordinates count cells.
+
+    Raises:
+        SceneError: lengths, types or devices do not fit, or a coordinate cannot be used: see
+            :meth:`~unison3d.sparse.coordinates.Level.from_user`.
     """
 
     def __init__(
         self,
         features: Tensor,
         coordinates: Tensor,
-        spatial_shape: Shape3,
-        batch_size: int,
+        spatial_shape: Shape3 | None = None,
+        batch_size: int = 1,
         stride: int = 1,
-        cache: _CoordinateCache | None = None,
     ) -> None:
-        if features.ndim != 2 or len(features) != len(coordinates):
-            raise ValueError(
-                f'features {tuple(features.shape)} must be (V, C) with one row for each of the '
-                f'{len(coordinates)} coordinates'
+        if spatial_shape is not None:
+            spatial_shape = tuple(int(n) for n in spatial_shape)
+        if coordinates.device != features.device:
+            raise SceneError(
+                f'features are on {features.device}, coordinates on {coordinates.device}; '
+                'move both to one device'
             )
+        level = Level.from_user(coordinates, batch_size, stride, spatial_shape)
+        key = (stride, ())
+        self._set(features, batch_size, key, CoordinateCache({key: level}))
+
+    def _set(
+        self, features: Tensor, batch_size: int, key: LevelKey, cache: CoordinateCache
+    ) -> None:
+        if features.ndim != 2 or len(features) != len(cache.levels[key]):
+            raise SceneError(
+                f'features {tuple(features.shape)} must be (V, C) with one row for each of the '
+                f'{len(cache.levels[key])} coordinates'
+            )
+        if not features.is_floating_point():
+            raise SceneError(f'features are {features.dtype}, expected a floating type')
         self.features = features
         self.batch_size = batch_size
-        self.stride = stride
-        if cache is None:
-            cache = _CoordinateCache({stride: coordinates}, {stride: tuple(spatial_shape)})
-        self._cache = cache
+        self.key = key
+        self.cache = cache
+
+    def at(self, key: LevelKey, features: Tensor) -> SparseTensor:
+        """Features at another level of the same scene."""
+        other = object.__new__(SparseTensor)
+        other._set(features, self.batch_size, key, self.cache)
+        return other
+
+    def replace(self, features: Tensor) -> SparseTensor:
+        """Other features at the same voxels."""
+        return self.at(self.key, features)
 
     @property
     def coordinates(self) -> Tensor:
         """int32, (V, 4) rows ``[batch, x, y, z]`` in units of ``stride`` input voxels."""
-        return self._cache.coordinates[self.stride]
+        return self.level.coordinates
 
     @property
-    def spatial_shape(self) -> Shape3:
-        """Cells of the grid per axis."""
-        return self._cache.shapes[self.stride]
+    def spatial_shape(self) -> Shape3 | None:
+        """Cells of the grid per axis, None on an unbounded lattice."""
+        return self.level.spatial_shape
+
+    @property
+    def stride(self) -> int:
+        """Edge of one cell in input voxels."""
+        return self.key[0]
+
+    @property
+    def level(self) -> Level:
+        """The active voxels."""
+        return self.cache.levels[self.key]
 
     def __len__(self) -> int:
         return len(self.features)
 
-    def replace(self, features: Tensor) -> SparseTensor:
-        """Other features at the same voxels."""
-        return SparseTensor(
-            features,
-            self.coordinates,
-            self.spatial_shape,
-            self.batch_size,
-            self.stride,
-            self._cache,
-        )
+    def kernel_map(self, kernel: Kernel, target: LevelKey | None = None) -> KernelMap:
+        """Map from these voxels to those of another level (or to themselves), built once."""
+        return self.cache.kernel_map(self.key, target or self.key, kernel)
 
-    def submanifold_map(self, kernel_size: int) -> KernelMap:
-        """Neighbour table of this level, built once."""
-        key = (self.stride, kernel_size)
-        if key not in self._cache.submanifold:
-            self._cache.submanifold[key] = build_submanifold_map(self.coordinates, kernel_size)
-        return self._cache.submanifold[key]
+    def check_same_voxels(self, other: SparseTensor, what: str) -> None:
+        """Refuse to combine features of different voxels.
 
-    def strided_map(self, factor: int) -> KernelMap:
-        """Map to the coarser level ``stride * factor``, which is created on first use."""
-        key = (self.stride, factor)
-        if key not in self._cache.strided:
-            kernel_map, coordinates, shape = build_strided_map(
-                self.coordinates, self.spatial_shape, factor
+        Raises:
+            SceneError: the other tensor is of another scene or another level.
+        """
+        if other.cache is not self.cache or other.key != self.key:
+            scene = 'the same scene' if other.cache is self.cache else 'another scene'
+            raise SceneError(
+                f'{what}: {len(self)} voxels of stride {self.stride} meet {len(other)} voxels of '
+                f'stride {other.stride} of {scene}. Skip connections join tensors of one level; '
+                'check the strides of the layers in between.'
             )
-            self._cache.strided[key] = kernel_map
-            self._cache.coordinates[self.stride * factor] = coordinates
-            self._cache.shapes[self.stride * factor] = shape
-        return self._cache.strided[key]
 
-    def strided_map_from(self, stride: int) -> KernelMap:
-        """The map by which this level was reached from the finer level ``stride``."""
-        key = (stride, self.stride // max(stride, 1))
-        if key not in self._cache.strided:
-            raise ValueError(
-                f'level {self.stride} was not reached from level {stride}: an inverse convolution '
-                'needs the strided convolution it inverts to run before it'
-            )
-        return self._cache.strided[key]
+    def concat(self, other: SparseTensor) -> SparseTensor:
+        """Channels of both, ours first.
+
+        Raises:
+            SceneError: not the same voxels.
+        """
+        self.check_same_voxels(other, 'concat')
+        return self.replace(torch.cat([self.features, other.features], dim=1))
+
+    def __add__(self, other: SparseTensor) -> SparseTensor:
+        self.check_same_voxels(other, 'sum')
+        return self.replace(self.features + other.features)
+
+    def split_by_scene(self) -> Sequence[Tensor]:
+        """Features of every scene, in the order of its rows; (0, C) for a scene without voxels."""
+        batch = self.coordinates[:, 0]
+        order = torch.argsort(batch, stable=True)
+        counts = torch.bincount(batch, minlength=self.batch_size).tolist()
+        return self.features.index_select(0, order).split(counts)
 
     def spread_to_finest(self) -> Tensor:
-        """Features copied to the finest voxels, (V_1, C).
+        """Features copied to the finest voxels below, (V_1, C).
 
         A voxel that the way down dropped (odd grids) gets zeros.
         """
-        factors = {coarse: fine for fine, coarse in self._steps()}
-        features, stride = self.features, self.stride
-        while stride in factors:
-            fine = factors[stride]
-            kernel_map = self._cache.strided[fine, stride // fine]
-            spread = features.new_zeros((kernel_map.num_inputs, features.shape[1]))
-            rows_in, rows_out = torch.cat(kernel_map.inputs), torch.cat(kernel_map.outputs)
+        features, key = self.features, self.key
+        while key in self.cache.undo:
+            fine, kernel = self.cache.undo[key]
+            pairs = self.cache.kernel_map(fine, key, kernel).pairs
+            spread = features.new_zeros((len(self.cache.levels[fine]), features.shape[1]))
             # index_select, because the backward of plain indexing is many times slower on CPUs.
-            features = spread.index_copy(0, rows_in, features.index_select(0, rows_out))
-            stride = fine
+            rows = features.index_select(0, pairs.outputs)
+            features = spread.index_copy(0, pairs.inputs.long(), rows)
+            key = fine
         return features
-
-    def _steps(self) -> list[tuple[int, int]]:
-        """Pairs of strides joined by a strided layer."""
-        return [(fine, fine * factor) for fine, factor in self._cache.strided]
-
-    def at_level(self, features: Tensor, stride: int) -> SparseTensor:
-        """Features at another level that has been created before."""
-        if stride not in self._cache.coordinates:
-            raise ValueError(
-                f'no level of stride {stride} yet; known: {sorted(self._cache.shapes)}'
-            )
-        return SparseTensor(
-            features,
-            self._cache.coordinates[stride],
-            self._cache.shapes[stride],
-            self.batch_size,
-            stride,
-            self._cache,
-        )

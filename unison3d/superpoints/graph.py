@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from unison3d.errors import SceneError
-from unison3d.superpoints._jit import kernel
+from unison3d.native import kernel
 
 # Two squared components: below this a direction is rounding noise and has no meaning.
 _TINY = np.float32(1e-30)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from unison3d.errors import SceneError
-from unison3d.superpoints._jit import kernel
+from unison3d.native import kernel
 from unison3d.superpoints.graph import edge_weights, segment_graph
 
 

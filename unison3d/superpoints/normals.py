@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.spatial import cKDTree
 
-from unison3d.superpoints._jit import kernel
+from unison3d.native import kernel
 
 
 @kernel

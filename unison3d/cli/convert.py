@@ -1,0 +1,257 @@
+"""``unison3d convert``: published checkpoints to ours and back."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from unison3d.errors import CheckpointError, ConfigError
+from unison3d.version import __version__
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from unison3d.convert import System, Translation
+
+# Written here and not imported: the tables need torch, and --help answers without it.
+LAYOUTS = ('auto', 'krsc', 'rsck', 'minkowski')
+SCHEMA = 'unison3d-converted/1'
+OURS = '.safetensors'
+THEIRS = ('.pth', '.pt', '.tar', '.ckpt')
+
+
+def add_parser(verbs: argparse._SubParsersAction, common: argparse.ArgumentParser) -> None:
+    """Add the verb to the command line."""
+    parser = verbs.add_parser(
+        'convert',
+        parents=[common],
+        help='translate a published checkpoint',
+        description='Translate a published checkpoint to the names and layouts of this package, or '
+        'back with --reverse. Every tensor is accounted for; what does not fit is refused.',
+    )
+    parser.add_argument('system', metavar='SYSTEM', nargs='?', help='published system, see --list')
+    parser.add_argument('source', metavar='IN', nargs='?', type=Path, help='file to translate')
+    parser.add_argument(
+        'out',
+        metavar='OUT',
+        nargs='?',
+        type=Path,
+        help=f'file to write: {OURS}, with --reverse .pth. Not needed with --dry-run',
+    )
+    parser.add_argument('--list', action='store_true', help='print the systems and stop')
+    parser.add_argument('--reverse', action='store_true', help='from our names to published ones')
+    parser.add_argument(
+        '--layout',
+        choices=LAYOUTS,
+        default='auto',
+        help='axes of the published kernels. auto finds it by shape, and with --reverse writes '
+        'krsc where there is a choice. Default: auto',
+    )
+    parser.add_argument(
+        '--allow-partial', action='store_true', help='write what fits although something does not'
+    )
+    parser.add_argument(
+        '--keep-unused',
+        action='store_true',
+        help='store tensors that no model here uses as well, as published.<name>, so that '
+        '--reverse gives the whole file back',
+    )
+    parser.add_argument('--dry-run', action='store_true', help='report, write nothing')
+    parser.add_argument('--overwrite', action='store_true', help='replace OUT')
+    parser.add_argument('--json', action='store_true', help='print one JSON object, no prose')
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Translate, report, write."""
+    if args.list:
+        return list_systems(args.json)
+    check_paths(args)
+
+    from unison3d.convert import get_system
+
+    system = get_system(args.system)
+    translation, metadata = (read_back if args.reverse else read_forth)(system, args)
+    report = translation.report
+    fits = report.complete or args.allow_partial
+    written = None if args.dry_run or not fits else args.out
+    if written is not None:
+        # Before the report, which says that it is there.
+        if args.reverse:
+            write_theirs(written, translation, system)
+        else:
+            write_ours(written, translation, metadata)
+    if args.json:
+        paths = {'source': str(args.source), 'written': written and str(written)}
+        json.dump({**paths, **report.as_json()}, sys.stdout, indent=2)
+        print()
+    elif fits:
+        print(report.describe())
+        print('Nothing written.' if written is None else f'Written: {written}')
+    if not fits:
+        report.require_complete(str(args.source))
+    return 0
+
+
+def list_systems(as_json: bool) -> int:
+    """Print what can be translated, one line each."""
+    from unison3d.convert import SYSTEMS
+
+    if as_json:
+        rows = [
+            {'name': s.name, 'summary': s.summary, 'target': s.target} for s in SYSTEMS.values()
+        ]
+        json.dump({'systems': rows}, sys.stdout, indent=2)
+        print()
+        return 0
+    width = max(map(len, SYSTEMS))
+    for name, system in SYSTEMS.items():
+        print(f'{name:{width}s}  {system.summary}; for {system.target}')
+    return 0
+
+
+def check_paths(args: argparse.Namespace) -> None:
+    """Refuse early what would fail, or destroy something, after the work.
+
+    Raises:
+        ConfigError: an argument is missing, or OUT has a wrong ending, is there already, or is IN.
+    """
+    needed = {'SYSTEM': args.system, 'IN': args.source, 'OUT': args.dry_run or args.out}
+    missing = [name for name, value in needed.items() if not value]
+    if missing:
+        raise ConfigError(
+            f'{" and ".join(missing)} missing. Expected: unison3d convert SYSTEM IN OUT; '
+            '`unison3d convert --list` prints the systems.'
+        )
+    if args.reverse and args.keep_unused:
+        raise ConfigError('--keep-unused is for the way here; --reverse gives back what was kept.')
+    out = args.out
+    if out is None or args.dry_run:
+        return
+    endings = THEIRS if args.reverse else (OURS,)
+    if out.suffix not in endings:
+        way = 'with' if args.reverse else 'without'
+        raise ConfigError(f'{out}: expected the ending {" or ".join(endings)} {way} --reverse.')
+    if out.is_dir():
+        raise ConfigError(f'{out} is a folder, expected a file. Choose another name.')
+    if out.exists() and args.source.exists() and out.samefile(args.source):
+        raise ConfigError(f'{out}: IN and OUT are the same file. Choose another name.')
+    if out.exists() and not args.overwrite:
+        raise ConfigError(
+            f'{out} is already there. Pass --overwrite to replace it, or choose another name.'
+        )
+
+
+def read_forth(system: System, args: argparse.Namespace) -> tuple[Translation, dict[str, str]]:
+    """Read and translate a published file.
+
+    Returns:
+        The translation, complete or not, and the text that goes into our file.
+
+    Raises:
+        CheckpointError: the file is missing, damaged, holds code, or is of another system.
+    """
+    from unison3d.convert import translate, unwrap
+    from unison3d.engine.checkpoint import read_checkpoint, read_weights
+
+    path = args.source
+    content = read_weights(path)[0] if path.suffix == OURS else read_checkpoint(path)
+    with about(path):
+        published, beside = unwrap(system, content)
+        translation = translate(
+            system, published, args.layout, strict=False, keep_unused=args.keep_unused
+        )
+    report = dataclasses.replace(translation.report, beside=tuple(beside))
+    metadata = {
+        'schema': SCHEMA,
+        'system': system.name,
+        'source': path.name,
+        'layout': report.layout,
+        'published_prefix': report.prefix,
+        'unison3d': __version__,
+    }
+    return dataclasses.replace(translation, report=report), metadata
+
+
+def read_back(system: System, args: argparse.Namespace) -> tuple[Translation, dict[str, str]]:
+    """Read a file of ours and translate it to published names.
+
+    Returns:
+        The translation, complete or not, and the text of our file.
+
+    Raises:
+        CheckpointError: the file is missing, damaged, holds code, or is of another architecture.
+        ConfigError: the file says that it comes from another system.
+    """
+    from unison3d.convert import translate_back
+    from unison3d.engine.checkpoint import read_weights
+
+    path = args.source
+    ours, metadata = read_weights(path)
+    if metadata.get('system', system.name) != system.name:
+        raise ConfigError(
+            f'{path}: converted from {metadata["system"]}, not from {system.name}. Name that '
+            'system: the tables differ.'
+        )
+    with about(path):
+        translation = translate_back(
+            system, ours, args.layout, prefix=metadata.get('published_prefix'), strict=False
+        )
+    return translation, metadata
+
+
+@contextmanager
+def about(path: Path) -> Iterator[None]:
+    """Name the file in what the translation has to say about its tensors."""
+    try:
+        yield
+    except CheckpointError as error:
+        raise CheckpointError(f'{path}: {error}') from error
+
+
+def write_ours(path: Path, translation: Translation, metadata: Mapping[str, str]) -> None:
+    """Write translated tensors as safetensors, atomically.
+
+    Not ``save_weights``: what is kept for the way back may hold infinities, as the attention mask
+    of a text tower does.
+
+    Raises:
+        CheckpointError: a weight that is used is not finite.
+    """
+    import torch
+    from safetensors.torch import save_file
+
+    from unison3d.convert import UNUSED_PREFIX
+    from unison3d.io.atomic import atomic_path
+
+    for name, value in translation.tensors.items():
+        used = value.is_floating_point() and not name.startswith(UNUSED_PREFIX)
+        if used and not torch.isfinite(value).all():
+            raise CheckpointError(
+                f'{name} holds values that are not finite, so nothing was written. The training '
+                'that made the file has diverged, or the file is damaged.'
+            )
+    with atomic_path(path) as temporary:
+        save_file(_unshared(translation.tensors), temporary, {**metadata, 'format': 'pt'})
+
+
+def write_theirs(path: Path, translation: Translation, system: System) -> None:
+    """Write published names where the published programs look for them, atomically."""
+    from unison3d.convert import wrap
+    from unison3d.engine.checkpoint import write_checkpoint
+
+    tensors = _unshared(translation.tensors)
+    write_checkpoint(path, wrap(system, tensors, translation.report.layout))
+
+
+def _unshared(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Memory of its own for each: views would drag their base along, or be refused."""
+    import torch
+
+    return {name: v.clone(memory_format=torch.contiguous_format) for name, v in tensors.items()}

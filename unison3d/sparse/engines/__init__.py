@@ -1,0 +1,105 @@
+"""Engines that compute a sparse convolution, and the choice between them.
+
+An engine is an object with
+
+- ``name``: what :func:`use_engine` calls it;
+- ``refuses(features, weight, kernel_map) -> str``: why it cannot run this case, empty if it can;
+- ``convolve(features, weight, kernel_map) -> Tensor``: ``out[o] = sum of features[i] @ weight[k]``
+  over all pairs (i, o) of all cells k, (V_out, C_out) in the type of ``features``;
+- ``weight_gradient(features, grad_output, kernel_map) -> Tensor``: ``grad[k] = sum of
+  features[i]^T grad_output[o]``, (K, C_in, C_out) in the type of ``features``.
+
+The gradient of the features is a convolution with the transposed map and the transposed weight.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Protocol
+
+from mmengine.logging import print_log
+from torch import Tensor
+
+from unison3d.errors import ConfigError
+from unison3d.sparse.engines.cpu_engine import CpuEngine
+from unison3d.sparse.engines.torch_engine import TorchEngine
+from unison3d.sparse.kernel_map import KernelMap
+
+
+class Engine(Protocol):
+    """See the module."""
+
+    name: str
+
+    def refuses(self, features: Tensor, weight: Tensor, kernel_map: KernelMap) -> str: ...
+
+    def convolve(self, features: Tensor, weight: Tensor, kernel_map: KernelMap) -> Tensor: ...
+
+    def weight_gradient(
+        self, features: Tensor, grad_output: Tensor, kernel_map: KernelMap
+    ) -> Tensor: ...
+
+
+# In the order in which `auto` tries them.
+ENGINES: dict[str, Engine] = {engine.name: engine for engine in (CpuEngine(), TorchEngine())}
+AUTO = 'auto'
+
+_wanted: ContextVar[str] = ContextVar('sparse convolution engine', default=AUTO)
+_announced: set[str] = set()
+
+
+def set_engine(name: str) -> None:
+    """Choose the engine of all sparse convolutions from here on.
+
+    Args:
+        name: ``'auto'`` or one of :data:`ENGINES`.
+
+    Raises:
+        ConfigError: no such engine.
+    """
+    if name != AUTO and name not in ENGINES:
+        raise ConfigError(f'engine is {name!r}, expected one of {[AUTO, *ENGINES]}')
+    _wanted.set(name)
+
+
+@contextmanager
+def use_engine(name: str) -> Iterator[None]:
+    """Choose the engine inside a ``with`` block; see :func:`set_engine`."""
+    before = _wanted.get()
+    set_engine(name)
+    try:
+        yield
+    finally:
+        _wanted.set(before)
+
+
+def select_engine(features: Tensor, weight: Tensor, kernel_map: KernelMap) -> Engine:
+    """The engine for one convolution.
+
+    Raises:
+        ConfigError: the engine that was asked for cannot run this case.
+    """
+    wanted = _wanted.get()
+    if wanted != AUTO:
+        reason = ENGINES[wanted].refuses(features, weight, kernel_map)
+        if reason:
+            raise ConfigError(f'engine {wanted!r} cannot run here: {reason}. Use {AUTO!r}.')
+        return ENGINES[wanted]
+    reasons = []
+    for engine in ENGINES.values():
+        reason = engine.refuses(features, weight, kernel_map)
+        if not reason:
+            _announce(engine.name, reasons)
+            return engine
+        reasons.append(f'{engine.name}: {reason}')
+    raise ConfigError(f'no engine can run this convolution: {"; ".join(reasons)}')
+
+
+def _announce(name: str, reasons: list[str]) -> None:
+    """Say once which engine runs and why not another."""
+    message = f'sparse convolution: engine {name}' + (f' ({"; ".join(reasons)})' if reasons else '')
+    if message not in _announced:
+        _announced.add(message)
+        print_log(message, logger='current')
