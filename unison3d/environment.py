@@ -114,8 +114,21 @@ def _devices() -> list[Check]:
             checks.append(Check(f'cuda:{index}', 'ok', f'{facts.name}, {memory:.0f} GiB'))
     else:
         checks.append(Check('cuda', 'optional', 'none, the CPU is used'))
-    checks.append(Check('sparse convolution', 'ok', 'torch engine, on any device'))
+    checks += _sparse_engines()
     return checks
+
+
+def _sparse_engines() -> list[Check]:
+    """Which engine computes sparse convolutions, and what keeps the others from it."""
+    try:
+        engines = importlib.import_module('unison3d.sparse.engines')
+    except ImportError as error:
+        value = f'cannot be imported ({error})'
+        return [Check('sparse engines', 'missing', value, 'reinstall unison3d')]
+    return [
+        Check(f'sparse engine {name}', 'optional' if reason else 'ok', reason or 'ready')
+        for name, reason in engines.availability().items()
+    ]
 
 
 def _shipped_weights() -> Check:

@@ -17,7 +17,7 @@ def statuses() -> dict[str, str]:
 def test_a_user_asks_the_doctor(unison3d):
     done = unison3d('doctor')
     assert done.returncode in (0, 4), done.stderr
-    for word in ('unison3d', 'python', 'torch', 'mmengine', 'cpu', 'sparse convolution'):
+    for word in ('unison3d', 'python', 'torch', 'mmengine', 'cpu', 'sparse engine cpu'):
         assert word in done.stdout
 
 

@@ -1,9 +1,13 @@
 from __future__ import annotations
 
 import os
+from argparse import Namespace
+from collections import defaultdict
 
+import numpy as np
 import pytest
 import torch
+from mmengine.logging import HistoryBuffer
 from torch import nn
 
 from unison3d.engine import (
@@ -13,6 +17,7 @@ from unison3d.engine import (
     save_weights,
     write_checkpoint,
 )
+from unison3d.engine.checkpoint import SkippedObject
 from unison3d.errors import CheckpointError
 
 
@@ -134,6 +139,31 @@ def test_code_in_a_checkpoint_is_not_run(tmp_path):
     with pytest.raises(CheckpointError, match='could run code'):
         read_checkpoint(tmp_path / 'evil.pth')
     assert not (tmp_path / 'mark').exists()
+
+
+def test_code_is_not_run_when_objects_are_skipped(tmp_path):
+    torch.save({'state_dict': {}, 'meta': Payload(tmp_path / 'mark')}, tmp_path / 'evil.pth')
+    with pytest.raises(CheckpointError, match='could run code'):
+        read_checkpoint(tmp_path / 'evil.pth', skip_objects=True)
+    assert not (tmp_path / 'mark').exists()
+
+
+def test_objects_beside_the_weights_are_skipped(model, tmp_path):
+    history = HistoryBuffer([1.0, 2.0], [1, 1])
+    content = {
+        'state_dict': model.state_dict(),
+        'hub': {'loss': history, 'best': np.float64(0.5), 'names': defaultdict(list, a=[1])},
+        'meta': {'cfg': Namespace(a=1)},
+    }
+    torch.save(content, tmp_path / 'c.pth')
+    with pytest.raises(CheckpointError, match='could run code'):
+        read_checkpoint(tmp_path / 'c.pth')
+    found = read_checkpoint(tmp_path / 'c.pth', skip_objects=True)
+    assert torch.equal(found['state_dict']['0.bias'], model[0].bias)
+    assert isinstance(found['hub']['loss'], SkippedObject)
+    # The stand-ins are allowed for that one file only.
+    with pytest.raises(CheckpointError, match='could run code'):
+        read_checkpoint(tmp_path / 'c.pth')
 
 
 @pytest.mark.fault

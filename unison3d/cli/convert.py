@@ -158,10 +158,10 @@ def read_forth(system: System, args: argparse.Namespace) -> tuple[Translation, d
         CheckpointError: the file is missing, damaged, holds code, or is of another system.
     """
     from unison3d.convert import translate, unwrap
-    from unison3d.engine.checkpoint import read_checkpoint, read_weights
+    from unison3d.engine.checkpoint import read_weights
 
     path = args.source
-    content = read_weights(path)[0] if path.suffix == OURS else read_checkpoint(path)
+    content = read_weights(path)[0] if path.suffix == OURS else read_published(path)
     with about(path):
         published, beside = unwrap(system, content)
         translation = translate(
@@ -204,6 +204,13 @@ def read_back(system: System, args: argparse.Namespace) -> tuple[Translation, di
             system, ours, args.layout, prefix=metadata.get('published_prefix'), strict=False
         )
     return translation, metadata
+
+
+def read_published(path: Path) -> dict[str, object]:
+    """Read the tensors of a published file, whatever objects its framework put beside them."""
+    from unison3d.engine.checkpoint import read_checkpoint
+
+    return read_checkpoint(path, skip_objects=True)
 
 
 @contextmanager

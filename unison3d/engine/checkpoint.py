@@ -20,12 +20,14 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
+from torch.serialization import get_unsafe_globals_in_checkpoint, safe_globals
 
 from unison3d.errors import CheckpointError
 from unison3d.io.atomic import atomic_path
 
 _LISTED = 8
 _FLOAT16_MAX = 65504.0
+_DICTIONARIES = ('collections.defaultdict',)
 # What torch.load raises on bytes that are no checkpoint: whatever the wrong byte happens to mean.
 _DAMAGED = (
     RuntimeError,
@@ -207,19 +209,38 @@ def write_checkpoint(path: str | Path, checkpoint: Mapping[str, Any]) -> None:
         torch.save(dict(checkpoint), temporary)
 
 
-def read_checkpoint(path: str | Path, map_location: Any = 'cpu') -> dict[str, Any]:
+class SkippedObject:
+    """Stands where a file has a Python object: takes what the object was made of, runs nothing."""
+
+    def __new__(cls, *args: object) -> SkippedObject:
+        return super().__new__(cls)
+
+    def __init__(self, *args: object) -> None:
+        """Forget the arguments."""
+
+    def __setstate__(self, state: object) -> None:
+        """Forget the state."""
+
+
+def read_checkpoint(
+    path: str | Path, map_location: Any = 'cpu', *, skip_objects: bool = False
+) -> dict[str, Any]:
     """Read training state; code in the file is never run.
 
     Args:
         path: the ``.pth`` file.
         map_location: as for :func:`torch.load`.
+        skip_objects: put a :class:`SkippedObject` where the file has a Python object (counters,
+            histories and configs of training frameworks) instead of refusing it. Tensors next to
+            it are read as always.
 
     Raises:
         CheckpointError: missing, damaged, or with content other than tensors and plain containers.
     """
     path = _existing(path)
     try:
-        checkpoint = torch.load(path, map_location=map_location, weights_only=True)
+        with safe_globals(_skipped_globals(path) if skip_objects else []):
+            checkpoint = torch.load(path, map_location=map_location, weights_only=True)
     except pickle.UnpicklingError as error:
         reason = str(error).splitlines()[0]
         raise CheckpointError(
@@ -238,6 +259,22 @@ def read_checkpoint(path: str | Path, map_location: Any = 'cpu') -> dict[str, An
             f'{path}: holds a {type(checkpoint).__name__}, expected a dictionary of tensors.'
         )
     return checkpoint
+
+
+def _skipped_globals(path: Path) -> list[tuple[type, str]]:
+    """What the file would import, each to be replaced by a :class:`SkippedObject`.
+
+    Empty for the format of before PyTorch 1.6, whose imports cannot be listed.
+    """
+    if not zipfile.is_zipfile(path):
+        return []
+    names = get_unsafe_globals_in_checkpoint(path)
+    return [(_empty_dict if name in _DICTIONARIES else SkippedObject, name) for name in names]
+
+
+def _empty_dict(*args: object) -> dict:
+    """A plain dictionary in place of one with a default; its entries follow in the file."""
+    return {}
 
 
 def _fits(value: Tensor, dtype: torch.dtype) -> bool:

@@ -9,6 +9,7 @@ from torch.autograd.function import once_differentiable
 
 from unison3d.errors import SceneError
 from unison3d.sparse.engines import Engine, select_engine
+from unison3d.sparse.engines.cpu_engine import HAS_BF16_DOT
 from unison3d.sparse.kernel_map import KernelMap
 
 
@@ -31,14 +32,39 @@ def sparse_conv(
     Raises:
         SceneError: sizes, types or devices do not fit each other.
     """
-    device_type = features.device.type
-    if torch.is_autocast_enabled(device_type):
-        dtype = torch.get_autocast_dtype(device_type)
-        features, weight = features.to(dtype), weight.to(dtype)
+    features, weight = _autocast(features, weight)
     _check(features, weight, kernel_map)
     engine = select_engine(features, weight, kernel_map)
     out = _SparseConv.apply(features, weight, kernel_map, engine)
     return out if bias is None else out + bias.to(out.dtype)
+
+
+def multiply_rows(features: Tensor, matrix: Tensor, bias: Tensor | None = None) -> Tensor:
+    """``features @ matrix + bias``, the convolution of a single cell.
+
+    Args:
+        features: (V, C_in), floating, any device.
+        matrix: (C_in, C_out).
+        bias: (C_out,) or (1, C_out).
+
+    Returns:
+        (V, C_out), in the type of ``features`` (of autocast, if that is on).
+    """
+    features, matrix = _autocast(features, matrix)
+    if features.dtype == torch.bfloat16 and features.device.type == 'cpu' and not HAS_BF16_DOT:
+        # Torch emulates the product a hundred times slower; its sums are float32 as well.
+        out = (features.float() @ matrix.float()).to(torch.bfloat16)
+    else:
+        out = features @ matrix
+    return out if bias is None else out + bias.to(out.dtype)
+
+
+def _autocast(features: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
+    device_type = features.device.type
+    if not torch.is_autocast_enabled(device_type):
+        return features, weight
+    dtype = torch.get_autocast_dtype(device_type)
+    return features.to(dtype), weight.to(dtype)
 
 
 def _check(features: Tensor, weight: Tensor, kernel_map: KernelMap) -> None:

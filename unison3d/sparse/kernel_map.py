@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 
 import torch
@@ -78,6 +78,25 @@ class Pairs:
         return self.inputs[span], self.outputs[span]
 
 
+@dataclass(frozen=True)
+class Geometry:
+    """What a kernel map was built from, for engines that build their own.
+
+    Attributes:
+        fine: voxels that the kernel steps over.
+        coarse: voxels that it is anchored at, ``fine = stride * coarse + offset``.
+        kernel: the cells.
+        stride: fine steps per coarse step.
+        is_transposed: whether the map leads from the coarse voxels to the fine ones.
+    """
+
+    fine: SortedKeys
+    coarse: SortedKeys
+    kernel: Kernel
+    stride: int
+    is_transposed: bool = False
+
+
 class KernelMap:
     """Pairs of rows grouped by kernel cell, as a list of pairs or as a table.
 
@@ -94,6 +113,7 @@ class KernelMap:
             coordinates; None where rows are sorted.
         output_ranks: the same for outputs.
         is_symmetric: cell K-1-k is cell k with inputs and outputs exchanged.
+        geometry: what the map was built from; None for one made by hand.
     """
 
     def __init__(
@@ -106,6 +126,7 @@ class KernelMap:
         input_ranks: Tensor | None = None,
         output_ranks: Tensor | None = None,
         is_symmetric: bool = False,
+        geometry: Geometry | None = None,
     ) -> None:
         if pairs is None and table is None:
             raise ValueError('a kernel map needs its pairs or its table')
@@ -115,6 +136,7 @@ class KernelMap:
         self.input_ranks = input_ranks
         self.output_ranks = output_ranks
         self.is_symmetric = is_symmetric
+        self.geometry = geometry
         self._pairs = pairs
         self._table = table
         self._transposed: KernelMap | None = None
@@ -152,7 +174,9 @@ class KernelMap:
     def transposed(self) -> KernelMap:
         """The map of the convolution that runs backwards: inputs and outputs exchanged."""
         if self._transposed is None:
-            pairs, table = self._pairs, None
+            pairs, table, geometry = self._pairs, None, self.geometry
+            if geometry is not None:
+                geometry = replace(geometry, is_transposed=not geometry.is_transposed)
             if pairs is not None:
                 pairs = Pairs(pairs.outputs, pairs.inputs, pairs.starts)
             if self._table is not None:
@@ -166,6 +190,7 @@ class KernelMap:
                 self.output_ranks,
                 self.input_ranks,
                 self.is_symmetric,
+                geometry,
             )
         return self._transposed
 
@@ -204,6 +229,7 @@ def build_kernel_map(
         input_ranks=source.ranks,
         output_ranks=target.ranks,
         is_symmetric=mirrored,
+        geometry=Geometry(source, target, kernel, stride),
     )
     if source.keys.device.type != 'cpu':
         return KernelMap(table=_build_table(source, target, shifts, stride), **facts)

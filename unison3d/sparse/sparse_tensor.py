@@ -189,8 +189,16 @@ class SparseTensor:
         """Features copied to the finest voxels below, (V_1, C).
 
         A voxel that the way down dropped (odd grids) gets zeros.
+
+        Raises:
+            ValueError: these voxels were not reached by strided layers of the spconv family alone.
         """
         features, key = self.features, self.key
+        if key[0] != min(stride for stride, _ in self.cache.levels) and key not in self.cache.undo:
+            raise ValueError(
+                f'level {key[0]} was not reached by strided layers of the spconv family, so there '
+                'is no way back to spread over'
+            )
         while key in self.cache.undo:
             fine, kernel = self.cache.undo[key]
             pairs = self.cache.kernel_map(fine, key, kernel).pairs

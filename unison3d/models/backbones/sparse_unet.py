@@ -39,10 +39,10 @@ class ResidualBlock(SparseModule):
             )
         self.conv_branch = SparseSequential(
             _batch_norm(in_channels),
-            nn.ReLU(),
+            nn.ReLU(inplace=True),
             SubmanifoldConv3d(in_channels, out_channels),
             _batch_norm(out_channels),
-            nn.ReLU(),
+            nn.ReLU(inplace=True),
             SubmanifoldConv3d(out_channels, out_channels),
         )
 
@@ -70,10 +70,12 @@ class UNetLevel(nn.Module):
         self.is_deepest = len(planes) == 1
         if self.is_deepest:
             return
-        self.conv = SparseSequential(_batch_norm(width), nn.ReLU(), StridedConv3d(width, planes[1]))
+        self.conv = SparseSequential(
+            _batch_norm(width), nn.ReLU(inplace=True), StridedConv3d(width, planes[1])
+        )
         self.u = UNetLevel(planes[1:], num_blocks)
         self.deconv = SparseSequential(
-            _batch_norm(planes[1]), nn.ReLU(), InverseConv3d(planes[1], width)
+            _batch_norm(planes[1]), nn.ReLU(inplace=True), InverseConv3d(planes[1], width)
         )
         self.blocks_tail = _blocks(2 * width, width, num_blocks)
 
@@ -125,9 +127,10 @@ class SparseUNet(nn.Module):
         self.num_levels = len(planes)
         self.input_conv = SparseSequential(SubmanifoldConv3d(in_channels, planes[0]))
         self.unet = UNetLevel(tuple(planes), num_blocks)
-        self.output_layer = SparseSequential(_batch_norm(planes[0]), nn.ReLU())
+        self.output_layer = SparseSequential(_batch_norm(planes[0]), nn.ReLU(inplace=True))
         self.coarse_output_layers = nn.ModuleList(
-            SparseSequential(_batch_norm(width), nn.ReLU()) for width in planes[1:num_output_levels]
+            SparseSequential(_batch_norm(width), nn.ReLU(inplace=True))
+            for width in planes[1:num_output_levels]
         )
 
     def forward(self, x: SparseTensor) -> SparseTensor:

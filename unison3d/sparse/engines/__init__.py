@@ -19,13 +19,17 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Protocol
 
+import torch
 from mmengine.logging import print_log
 from torch import Tensor
 
 from unison3d.errors import ConfigError
+from unison3d.sparse.coordinates import SortedKeys
 from unison3d.sparse.engines.cpu_engine import CpuEngine
+from unison3d.sparse.engines.minkowski_engine import MinkowskiEngine
+from unison3d.sparse.engines.spconv_engine import SpconvEngine
 from unison3d.sparse.engines.torch_engine import TorchEngine
-from unison3d.sparse.kernel_map import KernelMap
+from unison3d.sparse.kernel_map import Kernel, KernelMap, build_kernel_map
 
 
 class Engine(Protocol):
@@ -42,8 +46,11 @@ class Engine(Protocol):
     ) -> Tensor: ...
 
 
-# In the order in which `auto` tries them.
+# Other libraries, which run only if they are asked for by name.
+PEERS: dict[str, Engine] = {engine.name: engine for engine in (SpconvEngine(), MinkowskiEngine())}
+# In the order in which `auto` tries those that are not peers.
 ENGINES: dict[str, Engine] = {engine.name: engine for engine in (CpuEngine(), TorchEngine())}
+ENGINES |= PEERS
 AUTO = 'auto'
 
 _wanted: ContextVar[str] = ContextVar('sparse convolution engine', default=AUTO)
@@ -89,12 +96,28 @@ def select_engine(features: Tensor, weight: Tensor, kernel_map: KernelMap) -> En
         return ENGINES[wanted]
     reasons = []
     for engine in ENGINES.values():
+        if engine.name in PEERS:
+            continue
         reason = engine.refuses(features, weight, kernel_map)
         if not reason:
             _announce(engine.name, reasons)
             return engine
         reasons.append(f'{engine.name}: {reason}')
     raise ConfigError(f'no engine can run this convolution: {"; ".join(reasons)}')
+
+
+def availability() -> dict[str, str]:
+    """For every engine why it cannot run on this machine, empty if it can on some device."""
+    found = {}
+    for name, engine in ENGINES.items():
+        reasons = []
+        for device in ('cuda', 'cpu') if torch.cuda.is_available() else ('cpu',):
+            voxel = SortedKeys(torch.zeros(1, dtype=torch.int64, device=device))
+            kernel_map = build_kernel_map(voxel, voxel, Kernel.centered(1))
+            probe = torch.zeros((1, 1), device=device)
+            reasons.append(engine.refuses(probe, probe[None], kernel_map))
+        found[name] = '' if '' in reasons else reasons[0]
+    return found
 
 
 def _announce(name: str, reasons: list[str]) -> None:

@@ -24,6 +24,9 @@ from unison3d.native import ParallelTask, array_at, kernel, next_item, read_argu
 _FEATURES = llvm.get_host_cpu_features()
 _HAS_AVX512 = bool(_FEATURES.get('avx512f'))
 HAS_BF16_DOT = bool(_FEATURES.get('avx512bf16'))
+if HAS_BF16_DOT:
+    # For the one instruction that is written as assembly.
+    llvm.initialize_native_asmparser()
 # Half a cache line of sums per row: 2 vectors. 16 registers hold 12 sums, 2 of B and 1 of A,
 # 32 registers hold 24.
 VECTOR_BYTES = 64 if _HAS_AVX512 else 32 if _FEATURES.get('avx') else 16
@@ -215,7 +218,10 @@ def _multiply(
 
 @kernel
 def _convolve(dtype, size, context):
-    """Blocks of outputs; the sums of a block stay in the cache while all cells add to them."""
+    """Blocks of outputs; the sums of a block stay in the cache while all cells add to them.
+
+    With ``block_rows`` 0 the outputs hold zeros already.
+    """
     num_cells = read_argument(context, 1)
     num_blocks = read_argument(context, 2)
     starts = array_at(read_argument(context, 0), (num_blocks + 1, num_cells), np.int64)
@@ -223,10 +229,15 @@ def _convolve(dtype, size, context):
     features, row_bytes = read_argument(context, 5), read_argument(context, 6)
     weight, num_steps = read_argument(context, 7), read_argument(context, 8)
     out, columns = read_argument(context, 9), read_argument(context, 10)
+    num_outputs, block_rows = read_argument(context, 11), read_argument(context, 12)
+    sums = array_at(out, (num_outputs * columns * size,), np.uint8)
     while True:
         block = next_item(context)
         if block < 0:
             return
+        # Clearing a block just before it is added to saves one way through memory.
+        row = block * block_rows
+        sums[row * columns * size : min(row + block_rows, num_outputs) * columns * size] = 0
         for cell in range(num_cells):
             first, last = starts[block, cell], starts[block + 1, cell]
             panels = weight + cell * num_steps * columns * size

@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from unison3d.sparse.engines import _cpu_kernels as kernels
+from unison3d.sparse.engines._cpu_kernels import HAS_BF16_DOT
 from unison3d.sparse.kernel_map import KernelMap
 
 # Rows of a block: enough pairs per cell to use a panel of the weight many times, few enough that
@@ -34,7 +35,7 @@ class CpuEngine:
 
     name = 'cpu'
 
-    def __init__(self, pairs_of_bfloat16: bool = kernels.HAS_BF16_DOT) -> None:
+    def __init__(self, pairs_of_bfloat16: bool = HAS_BF16_DOT) -> None:
         self.pairs_of_bfloat16 = pairs_of_bfloat16
 
     def refuses(self, features: Tensor, weight: Tensor, kernel_map: KernelMap) -> str:
@@ -52,7 +53,10 @@ class CpuEngine:
         panels, columns = pack_weight(weight.to(features.dtype))
         if features.dtype == torch.bfloat16:
             features = _padded(features, 2)
-        out = torch.zeros((kernel_map.num_outputs, columns), dtype=_sum_type(dtype))
+        # Rows of a block are neighbours in memory only if the voxels are sorted.
+        is_sorted = kernel_map.output_ranks is None
+        allocate = torch.empty if is_sorted else torch.zeros
+        out = allocate((kernel_map.num_outputs, columns), dtype=_sum_type(dtype))
         blocks = _output_blocks(kernel_map)
         row_bytes = features.shape[1] * features.element_size()
         kernels.CONVOLVE[features.dtype].run(
@@ -68,6 +72,8 @@ class CpuEngine:
             row_bytes // out.element_size(),
             out.data_ptr(),
             columns,
+            kernel_map.num_outputs,
+            BLOCK_ROWS if is_sorted else 0,
         )
         return _narrow(out, weight.shape[2]).to(dtype)
 

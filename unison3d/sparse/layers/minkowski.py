@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from unison3d.errors import ConfigError
-from unison3d.sparse.functional import sparse_conv
+from unison3d.sparse.functional import multiply_rows, sparse_conv
 from unison3d.sparse.kernel_map import Kernel
 from unison3d.sparse.layers.module import (
     SparseModule,
@@ -114,8 +114,7 @@ class GeneralizedConv3d(_GeneralizedConv3d):
     def forward(self, x: SparseTensor) -> SparseTensor:
         check_channels(x, self)
         if self.is_matrix:
-            features = x.features @ self.kernel
-            return x.replace(features if self.bias is None else features + self.bias)
+            return x.replace(multiply_rows(x.features, self.kernel, self.bias))
         target = x.cache.lattice_level(x.key, self.stride)
         kernel_map = x.kernel_map(self.cells, target)
         return x.at(target, sparse_conv(x.features, self.kernel, kernel_map, self.bias))
@@ -156,8 +155,7 @@ class GeneralizedConvTranspose3d(_GeneralizedConv3d):
     def forward(self, x: SparseTensor) -> SparseTensor:
         check_channels(x, self)
         if self.is_matrix:
-            features = x.features @ self.kernel
-            return x.replace(features if self.bias is None else features + self.bias)
+            return x.replace(multiply_rows(x.features, self.kernel, self.bias))
         fine = _finer_level(x, self.stride)
         kernel_map = x.cache.kernel_map(fine, x.key, self.cells).transposed()
         return x.at(fine, sparse_conv(x.features, self.kernel, kernel_map, self.bias))

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from unison3d.errors import ConfigError
-from unison3d.sparse.functional import sparse_conv
+from unison3d.sparse.functional import multiply_rows, sparse_conv
 from unison3d.sparse.kernel_map import Kernel
 from unison3d.sparse.layers.module import (
     SparseModule,
@@ -72,8 +72,7 @@ class SubmanifoldConv3d(_SparseConv3d):
     def forward(self, x: SparseTensor) -> SparseTensor:
         check_channels(x, self)
         if self.kernel_size == 1:
-            features = x.features @ self.weight[0]
-            return x.replace(features if self.bias is None else features + self.bias)
+            return x.replace(multiply_rows(x.features, self.weight[0], self.bias))
         return x.replace(sparse_conv(x.features, self.weight, x.kernel_map(self.kernel), self.bias))
 
 
