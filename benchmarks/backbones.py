@@ -31,10 +31,11 @@ from torch import Tensor, nn
 from unison3d.models.backbones import MinkUNet, Res16UNet, SparseUNet
 from unison3d.sparse import ENGINES, Kernel, SparseTensor, use_engine
 
+CLASSES = 20
 NETWORKS: dict[str, tuple[int, Callable[[], nn.Module]]] = {
     'unified U-Net 32-160': (6, SparseUNet),
-    'MinkUNet18A': (3, lambda: MinkUNet(arch='18A')),
-    'MinkUNet34C': (3, lambda: MinkUNet(arch='34C')),
+    'MinkUNet18A': (3, lambda: MinkUNet(arch='18A', final_channels=CLASSES)),
+    'MinkUNet34C': (3, lambda: MinkUNet(arch='34C', final_channels=CLASSES)),
     'Res16UNet34C': (3, lambda: Res16UNet(arch='34C')),
 }
 SIZES = (30_000, 100_000, 300_000, 1_000_000)
@@ -57,7 +58,7 @@ def run(
     ):
         out = network(x).features
     if gradients:
-        out.float().square().mean().backward()
+        out.backward(torch.ones_like(out))
         network.zero_grad()
     return out
 
@@ -141,7 +142,7 @@ def main() -> None:
         return
     print(machine_line(args.device))
     print(f'dense product: {product_rate(torch.float32, args.device):.0f} GFLOP/s in float32')
-    voxels = scan_voxels(args.scan, args.voxel_size) if args.scan else room_voxels(80_000)
+    voxels = scan_voxels(args.scan, args.voxel_size) if args.scan else room_voxels(args.voxels)
     print_networks(voxels, args)
     if args.sizes:
         print_growth(args)

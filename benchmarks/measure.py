@@ -159,6 +159,7 @@ def _processor() -> str:
 def add_common_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of every benchmark of the sparse convolution."""
     parser.add_argument('--scan', type=Path, help='a real scan, such as *_vh_clean_2.ply')
+    parser.add_argument('--voxels', type=int, default=80_000, help='of procedural rooms')
     parser.add_argument('--threads', type=int, default=2)
     parser.add_argument('--device', default='cpu', help="'cpu' or 'cuda'")
     parser.add_argument('--repeats', type=int, default=5, help='the best of these counts')
@@ -167,7 +168,11 @@ def add_common_arguments(parser: argparse.ArgumentParser) -> None:
 def device_or_none(args: argparse.Namespace) -> str | None:
     """The device asked for; None, after saying so, where it does not exist."""
     torch.set_num_threads(args.threads)
-    if args.device != 'cpu' and not torch.cuda.is_available():
+    if args.device != 'cpu' and not _has_gpu(torch.device(args.device)):
         print(f'{args.device}: not measured, no such device here')
         return None
     return args.device
+
+
+def _has_gpu(device: torch.device) -> bool:
+    return torch.cuda.is_available() and (device.index or 0) < torch.cuda.device_count()

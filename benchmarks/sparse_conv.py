@@ -48,7 +48,6 @@ from unison3d.sparse import ENGINES, Kernel, KernelMap, sparse_conv, use_engine
 from unison3d.sparse.engines import select_engine
 
 VOXEL_SIZES = (0.02, 0.04, 0.05)
-ROOM_VOXELS = 80_000
 
 
 @dataclass(frozen=True)
@@ -162,7 +161,7 @@ def main() -> None:
         return
     print(machine_line(args.device))
     sets = [scan_voxels(args.scan, size) for size in VOXEL_SIZES] if args.scan else []
-    for voxels in (*sets, room_voxels(ROOM_VOXELS)):
+    for voxels in (*sets, room_voxels(args.voxels)):
         for dtype in args.dtypes:
             print_table(voxels, getattr(torch, dtype), args)
     for reason in sorted(args.refused):

@@ -104,15 +104,17 @@ def test_strided_maps(engine, dtype, order):
 
 
 @engines
-def test_a_small_voxel_on_many_outputs_per_stretch(engine, dtype, monkeypatch):
-    """Wide weights allow fewer stretches, narrow blocks make more of them."""
+@pytest.mark.parametrize(
+    ('stretch_rows', 'sums'), [(512, 1 << 23), (64, 1 << 23), (64, 2 * 27 * 32 * 32), (64, 1)]
+)
+def test_stretches_of_any_length(engine, dtype, stretch_rows, sums, monkeypatch):
+    monkeypatch.setattr(cpu_engine, 'BLOCK_ROWS', 64)
+    monkeypatch.setattr(cpu_engine, 'STRETCH_ROWS', stretch_rows)
+    # What wide weights do: there is no room for the sums of many stretches.
+    monkeypatch.setattr(cpu_engine, 'STRETCH_SUMS', sums)
     x = random_tensor(1, shape=(12, 12, 12), batch_size=1, share=0.5)
-    for stretch_rows, sums in ((512, 1 << 23), (512, 27 * 32 * 32), (64, 1 << 23)):
-        monkeypatch.setattr(cpu_engine, 'STRETCH_ROWS', stretch_rows)
-        monkeypatch.setattr(cpu_engine, 'STRETCH_SUMS', sums)
-        monkeypatch.setattr(cpu_engine, 'BLOCK_ROWS', 64)
-        kernel_map = submanifold(x.replace(x.features))
-        check(engine, kernel_map, *operands(kernel_map, 16, 17, dtype))
+    kernel_map = submanifold(x)
+    check(engine, kernel_map, *operands(kernel_map, 16, 17, dtype))
 
 
 @engines

@@ -23,9 +23,11 @@ from unison3d.sparse import (
     StridedConv3d,
     SubmanifoldConv3d,
     SumPool3d,
+    functional,
     sparse_conv,
     use_engine,
 )
+from unison3d.sparse.functional import multiply_rows
 
 engines = pytest.mark.parametrize('engine', ['cpu', 'torch'])
 
@@ -157,6 +159,28 @@ def test_bias_as_a_row_or_as_a_vector():
     row = sparse_conv(x.features, weight, kernel_map, bias)
     assert torch.equal(row, sparse_conv(x.features, weight, kernel_map, bias[0]))
     torch.testing.assert_close(row - bias, sparse_conv(x.features, weight, kernel_map))
+
+
+@pytest.mark.parametrize('widens', [True, False])
+@pytest.mark.parametrize('is_autocast', [True, False])
+@pytest.mark.parametrize('dtype', [torch.float32, torch.bfloat16])
+def test_rows_times_a_matrix(dtype, is_autocast, widens, monkeypatch):
+    # Where the CPU lacks the instruction bfloat16 is multiplied as float32.
+    monkeypatch.setattr(functional, 'HAS_BF16_DOT', not widens)
+    features = random_values((50, 40), dtype, 1).requires_grad_()
+    matrix = random_values((40, 17), dtype, 2).requires_grad_()
+    bias = random_values((1, 17), torch.float32, 3)
+    with torch.autocast('cpu', dtype=torch.bfloat16, enabled=is_autocast):
+        out = multiply_rows(features, matrix, bias)
+    assert out.dtype == (torch.bfloat16 if is_autocast else dtype)
+    tolerance = 0.02 if out.dtype == torch.bfloat16 else 1e-5
+    cotangent = random_values((50, 17), out.dtype, 4)
+    gradients = torch.autograd.grad(out, [features, matrix], cotangent)
+    exact = [v.detach().double() for v in (features, matrix, bias, cotangent)]
+    expected = exact[0] @ exact[1] + exact[2], exact[3] @ exact[1].t(), exact[0].t() @ exact[3]
+    for result, reference in zip([out, *gradients], expected, strict=True):
+        assert (result.double() - reference).norm() < tolerance * reference.norm()
+    assert all(gradient.dtype == dtype for gradient in gradients)
 
 
 def test_second_derivatives_are_refused():

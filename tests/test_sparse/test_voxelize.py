@@ -49,3 +49,34 @@ def test_mean_of_groups():
     values = torch.tensor([[1.0], [3.0], [5.0]])
     mean = scatter_mean(values, torch.tensor([0, 0, 2]), 4)
     assert mean[:, 0].tolist() == [2.0, 0.0, 5.0, 0.0]
+
+
+@pytest.mark.parametrize('num_scenes', [0, 3])
+def test_scenes_keep_their_points_apart(num_scenes):
+    indices = torch.zeros((num_scenes, 3), dtype=torch.int32)
+    voxels = voxelize(indices, torch.arange(num_scenes))
+    assert voxels.coordinates[:, 0].tolist() == list(range(num_scenes))
+
+
+@pytest.mark.parametrize(('batch', 'message'), [(-1, 'holds -1'), (512, 'more than 512 scenes')])
+def test_a_scene_number_that_does_not_fit_is_refused(batch, message):
+    with pytest.raises(SceneError, match=message):
+        voxelize(torch.zeros((1, 3), dtype=torch.int64), torch.tensor([batch]))
+
+
+@pytest.mark.xfail(reason='cut towards zero, which puts two voxels into one', strict=True)
+def test_indices_that_are_no_integers_are_refused():
+    with pytest.raises(SceneError):
+        voxelize(torch.tensor([[0.5, 0, 0], [-0.5, 0, 0]]))
+
+
+@pytest.mark.xfail(reason='an error of torch.cat', raises=RuntimeError, strict=True)
+def test_mismatched_lengths_are_refused():
+    with pytest.raises(SceneError):
+        voxelize(torch.zeros((3, 3), dtype=torch.int64), torch.zeros(2, dtype=torch.int64))
+
+
+@pytest.mark.xfail(reason='an error of unpacking', raises=ValueError, strict=True)
+def test_indices_of_a_wrong_shape_are_refused():
+    with pytest.raises(SceneError):
+        voxelize(torch.zeros((3, 2), dtype=torch.int64))

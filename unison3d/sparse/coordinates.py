@@ -151,8 +151,7 @@ def coarsen(level: Level, stride: int) -> Level:
         Generalised sparse convolution (arXiv:1904.08755), section 3; the lattice is anchored at
         zero, not at the scene.
     """
-    parents = level.coordinates.clone()
-    parents[:, 1:] = torch.div(parents[:, 1:], stride, rounding_mode='floor')
+    parents = _parents(level.coordinates, stride)
     return _unique_level(pack_coordinates(parents), level.stride * stride, None)
 
 
@@ -166,6 +165,11 @@ def coarsen_in_grid(
     """
     reach = dilation * (kernel_size - 1) + 1
     shape = tuple(max((n + 2 * padding - reach) // stride + 1, 0) for n in level.spatial_shape)
+    if (kernel_size, padding, dilation) == (stride, 0, 1):
+        # Every voxel has one parent at most, on the lattice.
+        parents = _parents(level.coordinates, stride)
+        inside = (parents[:, 1:] < torch.tensor(shape, device=parents.device)).all(dim=1)
+        return _unique_level(pack_coordinates(parents[inside]), level.stride * stride, shape)
     rows = level.coordinates.to(torch.int64)
     for axis in range(1, 4):
         candidates = []
@@ -178,6 +182,12 @@ def coarsen_in_grid(
             candidates.append(kept)
         rows = torch.cat(candidates)
     return _unique_level(pack_coordinates(rows), level.stride * stride, shape)
+
+
+def _parents(coordinates: Tensor, stride: int) -> Tensor:
+    parents = coordinates.clone()
+    parents[:, 1:] = torch.div(coordinates[:, 1:], stride, rounding_mode='floor')
+    return parents
 
 
 def _unique_level(keys: Tensor, stride: int, spatial_shape: Shape3 | None) -> Level:

@@ -53,7 +53,8 @@ def multiply_rows(features: Tensor, matrix: Tensor, bias: Tensor | None = None) 
     features, matrix = _autocast(features, matrix)
     if features.dtype == torch.bfloat16 and features.device.type == 'cpu' and not HAS_BF16_DOT:
         # Torch emulates the product a hundred times slower; its sums are float32 as well.
-        out = (features.float() @ matrix.float()).to(torch.bfloat16)
+        with torch.autocast('cpu', enabled=False):
+            out = (features.float() @ matrix.float()).to(torch.bfloat16)
     else:
         out = features @ matrix
     return out if bias is None else out + bias.to(out.dtype)

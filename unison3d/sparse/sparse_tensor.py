@@ -11,6 +11,7 @@ from torch import Tensor
 from unison3d.errors import SceneError
 from unison3d.sparse.coordinates import Level, Shape3, coarsen, coarsen_in_grid
 from unison3d.sparse.kernel_map import Kernel, KernelMap, build_kernel_map
+from unison3d.sparse.pyramid import build_pyramid
 
 # A level is named by its stride and by the strided layers that led to it: those of the spconv
 # family decide which voxels are active, on a Minkowski lattice the stride alone does.
@@ -47,6 +48,32 @@ class CoordinateCache:
         if key not in self.levels:
             self.levels[key] = coarsen(self.levels[source], factor)
         return key
+
+    def prepare(self, source: LevelKey, num_levels: int, *, in_grid: bool) -> None:
+        """On a GPU create the levels that layers of kernel and stride 2 lead to, all at once.
+
+        Layers create what they need by themselves; on a GPU that means to wait for the device at
+        every level, and this waits once. On the CPU nothing is done: there is nothing to wait for.
+
+        Args:
+            source: the finest level.
+            num_levels: levels in all.
+            in_grid: those of the spconv family, else of the lattice.
+        """
+        if self.levels[source].coordinates.device.type == 'cpu':
+            return
+        kernel = Kernel(2, 0)
+        keys = [source]
+        for _ in range(num_levels - 1):
+            stride, steps = keys[-1]
+            keys.append((stride * 2, (*steps, (kernel, 2)) if in_grid else steps))
+        if all(key in self.levels for key in keys):
+            return
+        levels = build_pyramid(self.levels[source], [2] * (num_levels - 1), in_grid)
+        for fine, coarse, level in zip(keys, keys[1:], levels):
+            self.levels.setdefault(coarse, level)
+            if in_grid:
+                self.undo.setdefault(coarse, (fine, kernel))
 
     def grid_level(
         self, source: LevelKey, kernel: Kernel, stride: int, name: str | None = None
@@ -146,6 +173,10 @@ class SparseTensor:
 
     def __len__(self) -> int:
         return len(self.features)
+
+    def prepare(self, num_levels: int, *, in_grid: bool) -> None:
+        """Create all levels of a U-Net at once on a GPU, see :meth:`CoordinateCache.prepare`."""
+        self.cache.prepare(self.key, num_levels, in_grid=in_grid)
 
     def kernel_map(self, kernel: Kernel, target: LevelKey | None = None) -> KernelMap:
         """Map from these voxels to those of another level (or to themselves), built once."""

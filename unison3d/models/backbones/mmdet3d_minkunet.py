@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from itertools import pairwise
 
 from torch import nn
@@ -105,13 +105,19 @@ class MMDet3DMinkUNet(nn.Module):
 
     def forward(self, x: SparseTensor) -> SparseTensor:
         """Features of the same voxels, (V, out_channels); row i belongs to row i of ``x``."""
-        return run_unet(x, [self.conv_input, *self.encoder], self.decoder)[0]
+        return self._run(x)[0]
 
     def forward_levels(self, x: SparseTensor) -> list[SparseTensor]:
         """Outputs of the decoder levels, coarsest first: strides 16 (end of the encoder) to 1."""
         wanted = range(_NUM_STAGES + 1)
-        levels = run_unet(x, [self.conv_input, *self.encoder], self.decoder, wanted)[1]
+        levels = self._run(x, wanted)[1]
         return [levels[index] for index in wanted]
+
+    def _run(
+        self, x: SparseTensor, wanted: Collection[int] = ()
+    ) -> tuple[SparseTensor, dict[int, SparseTensor]]:
+        encoder = [self.conv_input, *self.encoder]
+        return run_unet(x, encoder, self.decoder, wanted, in_grid=self.layout == 'spconv')
 
 
 def _blocks(layout: Layout, in_channels: int, out_channels: int, depth: int) -> list[ResidualBlock]:

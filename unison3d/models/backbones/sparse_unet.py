@@ -143,5 +143,6 @@ class SparseUNet(nn.Module):
 
     def forward_levels(self, x: SparseTensor) -> tuple[SparseTensor, list[SparseTensor]]:
         """As :meth:`forward`, plus the output of every level, deepest first."""
+        x.prepare(self.num_levels, in_grid=True)
         x, levels = self.unet(self.input_conv(x))
         return self.output_layer(x), levels

@@ -16,6 +16,8 @@ def run_unet(
     encoder: Sequence[Step],
     decoder: Sequence[tuple[Step, Step]],
     wanted: Collection[int] = (),
+    *,
+    in_grid: bool = False,
 ) -> tuple[SparseTensor, dict[int, SparseTensor]]:
     """Go down through the encoder and up through the decoder, joined by skip connections.
 
@@ -28,6 +30,7 @@ def run_unet(
         decoder: per level (the way up, what follows the skip connection), coarsest first. The way
             up has to lead to the voxels of the encoder step it meets.
         wanted: levels to give out; 0 is the output of the encoder, i that of decoder step i.
+        in_grid: the strided layers are of the spconv family.
 
     Returns:
         The last level, and the wanted ones by number. Joined channels are those from below first,
@@ -36,6 +39,7 @@ def run_unet(
     Raises:
         SceneError: a way up leads to other voxels than those of its skip connection.
     """
+    x.prepare(len(encoder), in_grid=in_grid)
     skips = []
     for step in encoder:
         x = step(x)

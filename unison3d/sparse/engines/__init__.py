@@ -53,12 +53,14 @@ ENGINES: dict[str, Engine] = {engine.name: engine for engine in (CpuEngine(), To
 ENGINES |= PEERS
 AUTO = 'auto'
 
-_wanted: ContextVar[str] = ContextVar('sparse convolution engine', default=AUTO)
 _announced: set[str] = set()
+# What `set_engine` chose for all threads, and what `use_engine` chose for the block being run.
+_chosen = [AUTO]
+_inside: ContextVar[str | None] = ContextVar('sparse convolution engine', default=None)
 
 
 def set_engine(name: str) -> None:
-    """Choose the engine of all sparse convolutions from here on.
+    """Choose the engine of all sparse convolutions from here on, in all threads.
 
     Args:
         name: ``'auto'`` or one of :data:`ENGINES`.
@@ -66,20 +68,23 @@ def set_engine(name: str) -> None:
     Raises:
         ConfigError: no such engine.
     """
-    if name != AUTO and name not in ENGINES:
-        raise ConfigError(f'engine is {name!r}, expected one of {[AUTO, *ENGINES]}')
-    _wanted.set(name)
+    _chosen[0] = _known(name)
 
 
 @contextmanager
 def use_engine(name: str) -> Iterator[None]:
-    """Choose the engine inside a ``with`` block; see :func:`set_engine`."""
-    before = _wanted.get()
-    set_engine(name)
+    """Choose the engine inside a ``with`` block, in this thread; see :func:`set_engine`."""
+    token = _inside.set(_known(name))
     try:
         yield
     finally:
-        _wanted.set(before)
+        _inside.reset(token)
+
+
+def _known(name: str) -> str:
+    if name != AUTO and name not in ENGINES:
+        raise ConfigError(f'engine is {name!r}, expected one of {[AUTO, *ENGINES]}')
+    return name
 
 
 def select_engine(features: Tensor, weight: Tensor, kernel_map: KernelMap) -> Engine:
@@ -88,7 +93,7 @@ def select_engine(features: Tensor, weight: Tensor, kernel_map: KernelMap) -> En
     Raises:
         ConfigError: the engine that was asked for cannot run this case.
     """
-    wanted = _wanted.get()
+    wanted = _inside.get() or _chosen[0]
     if wanted != AUTO:
         reason = ENGINES[wanted].refuses(features, weight, kernel_map)
         if reason:

@@ -79,17 +79,20 @@ class TritonEngine:
         # The map of a submanifold backward pass is that of its forward pass with opposite cells.
         origin = getattr(kernel_map, 'origin', None) if kernel_map.is_symmetric else None
         source = kernel_map if origin is None else origin
-        options = dict(_arithmetic(features), MIRRORED=origin is not None)
+        dtype = features.dtype
+        options = _arithmetic(dtype)
+        options['MIRRORED'] = origin is not None
         if c_in < PACKED_BELOW:
             kind, start = 'packed', launch.convolve_packed
             candidates = partial(packed_tiles, c_out)
         else:
             options['TILED'] = self._sorts(num_outputs, num_cells, c_in * c_out)
             kind, start = 'tiled' if options['TILED'] else 'table', launch.convolve
-            is_wide = features.dtype == torch.float32
+            is_wide = dtype == torch.float32
             candidates = partial(convolve_tiles, num_outputs, c_in, c_out, is_wide)
         # A transposed view is read in another order, which other tiles may suit.
-        key = (kind, num_cells, c_in, c_out, *weight.stride()[1:], *_about(features, num_outputs))
+        shape = (num_cells, c_in, c_out, weight.stride(2))
+        key = (kind, *shape, dtype, options['PRECISION'], _size(num_outputs))
         with launch_on(features.device):
 
             def run(tile):
@@ -106,7 +109,7 @@ class TritonEngine:
         if 0 in (*features.shape, *grad_output.shape):
             return features.new_zeros(shape)
         features, grad_output = _rows(features), _rows(grad_output)
-        options = _arithmetic(features)
+        options = _arithmetic(features.dtype)
         if shape[1] < PACKED_BELOW:
             kind, start = 'packed gradient', launch.weight_gradient_packed
             candidates = partial(packed_tiles, shape[2])
@@ -114,7 +117,8 @@ class TritonEngine:
             kind, start = 'gradient', launch.weight_gradient
             is_wide = features.dtype == torch.float32
             candidates = partial(gradient_tiles, shape[1], shape[2], is_wide)
-        key = (kind, *shape, *_about(features, kernel_map.num_outputs))
+        size = _size(kernel_map.num_outputs)
+        key = (kind, *shape, features.dtype, options['PRECISION'], size)
         with launch_on(features.device):
 
             def run(tile):
@@ -140,17 +144,15 @@ def _rows(features: Tensor) -> Tensor:
     return features if features.stride(1) == 1 else features.contiguous()
 
 
-def _arithmetic(features: Tensor) -> dict[str, Any]:
-    is_wide = features.dtype == torch.float32
+def _arithmetic(dtype: torch.dtype) -> dict[str, Any]:
+    is_wide = dtype == torch.float32
     return dict(
         PRECISION='tf32' if is_wide and allows_tf32() else 'ieee',
         # NumPy has no bfloat16.
-        UPCAST=is_interpreter_on() and not is_wide,
+        UPCAST=not is_wide and is_interpreter_on(),
     )
 
 
-def _about(features: Tensor, num_outputs: int) -> tuple[str, str, int]:
-    """The type of products, and the size of the level rounded to a power of two."""
-    dtype = str(features.dtype).removeprefix('torch.')
-    precision = _arithmetic(features)['PRECISION']
-    return dtype, precision, max(round(math.log2(num_outputs)), 10)
+def _size(num_outputs: int) -> int:
+    """Power of two nearest to a number of rows; small levels are all the same."""
+    return max(round(math.log2(num_outputs)), 10)

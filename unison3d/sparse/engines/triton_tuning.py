@@ -115,6 +115,7 @@ class Tuner:
         self._measure = measure or _milliseconds
         self._can_measure = can_measure or _can_measure
         self._known: dict[Hashable, Tile] = {}
+        self._unmeasured: dict[Hashable, Tile] = {}
         self._files: dict[torch.device, dict[str, Any]] = {}
 
     def pick(
@@ -132,12 +133,15 @@ class Tuner:
             candidates: makes the list when it is needed, the default first.
             run: launches the kernel once.
         """
-        tile = self._known.get((device, key))
+        place = (device, key)
+        tile = self._known.get(place)
         if tile is not None:
             return tile
-        tiles = candidates()
         if not self._can_measure(device):
-            return tiles[0]
+            if place not in self._unmeasured:
+                self._unmeasured[place] = candidates()[0]
+            return self._unmeasured[place]
+        tiles = candidates()
         name = '/'.join(map(str, key))
         kept = self._kept(device).get(name)
         # A file is written by whatever version was there: what is not a candidate is measured anew.
@@ -147,7 +151,7 @@ class Tuner:
             tile = tiles[times.index(min(times))]
             if min(times) < math.inf:
                 self._keep(device, name, tile)
-        self._known[device, key] = tile
+        self._known[place] = tile
         return tile
 
     def path(self, device: torch.device) -> Path | None:
