@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import numba
+import numba.typed  # Imported late by numba itself, which would meet the replaced decorator.
 
 from unison3d.native import jit
 

@@ -266,7 +266,6 @@ def test_blocks_are_found_once():
     assert first[-1].tolist() == list(kernel_map.pairs.starts[1:])
 
 
-@pytest.mark.xfail(reason='the weight cannot be packed', raises=RuntimeError, strict=True)
 def test_no_input_channels():
     kernel_map = submanifold(random_tensor(1))
     check(CpuEngine(), kernel_map, *operands(kernel_map, 0, 5, torch.float32))

@@ -68,7 +68,6 @@ class TestBadInput:
         with pytest.raises(SceneError, match=message):
             SparseTensor(torch.zeros(3, 1), COORDINATES, **settings)
 
-    @pytest.mark.xfail(reason='taken as they are', strict=True)
     @pytest.mark.parametrize(
         'settings',
         [
@@ -172,10 +171,14 @@ class TestSpreadToFinest:
         children = SumPool3d(2, 2)(x.replace(torch.ones_like(x.features)))
         assert torch.equal(features.grad, children.features)
 
-    @pytest.mark.xfail(reason='stays on the coarse lattice without a word', strict=True)
-    def test_on_a_lattice(self):
-        x = lattice_tensor(1)
-        assert len(SumPool3d(2, 2)(x).spread_to_finest()) == len(x)
+    def test_a_lattice_is_refused(self):
+        with pytest.raises(ValueError, match='not reached by strided layers of the spconv family'):
+            SumPool3d(2, 2)(lattice_tensor(1)).spread_to_finest()
+
+    def test_overlapping_kernels_are_refused(self):
+        coarse = StridedConv3d(2, 2, 3, 2, 1).double()(random_tensor(2))
+        with pytest.raises(ValueError, match='several parents'):
+            coarse.spread_to_finest()
 
 
 class TestCache:
@@ -217,11 +220,6 @@ class TestCache:
         out.sum().backward()
         assert x.cache.maps == kept
 
-    @pytest.mark.xfail(
-        reason='maps that are made in inference mode cannot be saved for the backward pass',
-        raises=RuntimeError,
-        strict=True,
-    )
     def test_training_after_inference_on_one_scene(self):
         x, net = random_tensor(2), self.nets['minkowski']().double()
         with torch.inference_mode():

@@ -5,7 +5,6 @@ The interpreter has to be switched on before Triton is imported, which is what t
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import subprocess
 import sys
@@ -33,14 +32,13 @@ SHAPE = (5, 4, 7)
 
 def why_not(device: str) -> str:
     """Why nothing can be launched here; empty if it can."""
-    if importlib.util.find_spec('triton') is None:
-        return 'triton is not installed'
-    if device == 'cuda':
-        return '' if HAS_CUDA else 'no CUDA device'
-    if HAS_CUDA:
+    if device == 'cuda' and not HAS_CUDA:
+        return 'no CUDA device'
+    if device == 'cpu' and HAS_CUDA:
         return 'the interpreter is off, because the tests run on the GPU'
-    if os.environ.get('TRITON_INTERPRET') != '1':
-        return 'triton was imported before its interpreter could be switched on'
+    reason = triton_support.why_not(torch.device(device), interpreted=device == 'cpu')
+    if reason or device == 'cuda':
+        return reason
     import triton
 
     table = torch.zeros((1, 2), dtype=torch.int32)
@@ -296,6 +294,7 @@ def test_what_it_refuses(monkeypatch):
 
 
 def test_missing_triton_is_said_with_its_fix(monkeypatch):
+    monkeypatch.setenv('TRITON_INTERPRET', '1')
     monkeypatch.setitem(sys.modules, 'triton', None)
     triton_support.triton_version.cache_clear()
     try:

@@ -6,7 +6,12 @@ import torch
 from torch import Tensor
 
 from unison3d.errors import SceneError
-from unison3d.sparse.keys import check_coordinate_range, pack_coordinates, unpack_coordinates
+from unison3d.sparse.keys import (
+    check_coordinate_range,
+    pack_coordinates,
+    scale_keys,
+    unpack_coordinates,
+)
 
 Shape3 = tuple[int, int, int]
 
@@ -54,11 +59,7 @@ class SortedKeys:
 
     def scaled_keys(self, stride: int) -> Tensor:
         """Keys of the voxels with every axis multiplied by ``stride``; still increasing."""
-        if stride == 1:
-            return self.keys
-        coordinates = unpack_coordinates(self.keys)
-        coordinates[:, 1:] *= stride
-        return pack_coordinates(coordinates)
+        return self.keys if stride == 1 else scale_keys(self.keys, stride)
 
     def rows(self, places: Tensor) -> Tensor:
         """Rows of the user at places of the sorted order."""
@@ -115,14 +116,13 @@ class Level:
                 f'coordinates are {coordinates.dtype}, expected int32 (or int64). Divide points by '
                 'the voxel size and floor them first.'
             )
-        check_coordinate_range(coordinates)
+        lows, largest = check_coordinate_range(coordinates)
         if len(coordinates):
-            largest = coordinates.amax(0).tolist()
             if largest[0] >= batch_size:
                 raise SceneError(
                     f'a voxel belongs to batch item {largest[0]}, expected 0 to {batch_size - 1}'
                 )
-            smallest = int(coordinates[:, 1:].min())
+            smallest = min(lows[1:])
             if spatial_shape is not None and (
                 smallest < 0 or any(a >= b for a, b in zip(largest[1:], spatial_shape))
             ):

@@ -32,6 +32,7 @@ def sparse_conv(
     Raises:
         SceneError: sizes, types or devices do not fit each other.
     """
+    _check_devices(features, weight, kernel_map.device)
     features, weight = _autocast(features, weight)
     _check(features, weight, kernel_map)
     engine = select_engine(features, weight, kernel_map)
@@ -49,8 +50,13 @@ def multiply_rows(features: Tensor, matrix: Tensor, bias: Tensor | None = None) 
 
     Returns:
         (V, C_out), in the type of ``features`` (of autocast, if that is on).
+
+    Raises:
+        SceneError: types or devices do not fit each other.
     """
+    _check_devices(features, matrix, features.device)
     features, matrix = _autocast(features, matrix)
+    _check_types(features, matrix)
     if features.dtype == torch.bfloat16 and features.device.type == 'cpu' and not HAS_BF16_DOT:
         # Torch emulates the product a hundred times slower; its sums are float32 as well.
         with torch.autocast('cpu', enabled=False):
@@ -62,7 +68,8 @@ def multiply_rows(features: Tensor, matrix: Tensor, bias: Tensor | None = None) 
 
 def _autocast(features: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
     device_type = features.device.type
-    if not torch.is_autocast_enabled(device_type):
+    # As torch does: who computes in float64 wants its digits.
+    if features.dtype == torch.float64 or not torch.is_autocast_enabled(device_type):
         return features, weight
     dtype = torch.get_autocast_dtype(device_type)
     return features.to(dtype), weight.to(dtype)
@@ -79,12 +86,19 @@ def _check(features: Tensor, weight: Tensor, kernel_map: KernelMap) -> None:
             f'weight has shape {tuple(weight.shape)}, expected '
             f'({kernel_map.num_cells}, {features.shape[1]}, C_out)'
         )
+    _check_types(features, weight)
+
+
+def _check_types(features: Tensor, weight: Tensor) -> None:
     if weight.dtype != features.dtype:
         raise SceneError(f'features are {features.dtype}, weight {weight.dtype}; convert one')
-    if not features.device == weight.device == kernel_map.device:
+
+
+def _check_devices(features: Tensor, weight: Tensor, device: torch.device) -> None:
+    if not features.device == weight.device == device:
         raise SceneError(
             f'features are on {features.device}, weight on {weight.device}, the kernel map on '
-            f'{kernel_map.device}; move them to one device'
+            f'{device}; move them to one device'
         )
 
 

@@ -116,6 +116,9 @@ class KernelMap:
         geometry: what the map was built from; None for one made by hand.
     """
 
+    # The map this one is the transposed of.
+    origin: KernelMap | None = None
+
     def __init__(
         self,
         num_inputs: int,
@@ -139,9 +142,10 @@ class KernelMap:
         self.geometry = geometry
         self._pairs = pairs
         self._table = table
-        self._transposed: KernelMap | None = None
-        # What engines derive from the map (blocks, tiles), by name.
+        self._transposed_table: Tensor | None = None
+        # What engines derive from the map (blocks, tiles), by name, and from its transposed one.
         self.derived: dict[str, object] = {}
+        self.derived_transposed: dict[str, object] = {}
 
     @property
     def device(self) -> torch.device:
@@ -153,6 +157,9 @@ class KernelMap:
         """The pairs, cell after cell. Made from a table on a GPU this waits for the device."""
         if self._pairs is None:
             cells, outputs = (self._table.t() >= 0).nonzero().unbind(1)
+            if self.output_ranks is not None:
+                order = torch.argsort(cells * self.num_outputs + self.output_ranks[outputs])
+                cells, outputs = cells[order], outputs[order]
             inputs = self._table[outputs, cells]
             counts = torch.bincount(cells, minlength=self.num_cells)
             starts = (0, *counts.cumsum(0).tolist())
@@ -171,39 +178,80 @@ class KernelMap:
             self._table = table
         return self._table
 
-    def transposed(self) -> KernelMap:
-        """The map of the convolution that runs backwards: inputs and outputs exchanged."""
-        if self._transposed is None:
-            pairs, table, geometry = self._pairs, None, self.geometry
-            if geometry is not None:
-                geometry = replace(geometry, is_transposed=not geometry.is_transposed)
-            if pairs is not None:
-                pairs = Pairs(pairs.outputs, pairs.inputs, pairs.starts)
-            if self._table is not None:
-                table = self._transposed_table()
-            self._transposed = KernelMap(
-                self.num_outputs,
-                self.num_inputs,
-                self.num_cells,
-                pairs,
-                table,
-                self.output_ranks,
-                self.input_ranks,
-                self.is_symmetric,
-                geometry,
-            )
-        return self._transposed
+    @property
+    def transposed_table(self) -> Tensor:
+        """int32, (num_inputs, K). Output row under each cell of each input, -1 for none."""
+        if self._transposed_table is None:
+            self._transposed_table = self._transpose_table()
+        return self._transposed_table
 
-    def _transposed_table(self) -> Tensor:
-        table = self._table
+    def _transpose_table(self) -> Tensor:
+        table = self.table
         if self.is_symmetric:
             return table.flip(1)
+        if runs_triton(table.device):
+            from unison3d.sparse.engines import triton_maps
+
+            return triton_maps.transpose_table(table, self.num_inputs)
         # Absent pairs write into one row too many, which keeps the device from being waited for.
         rows = torch.where(table < 0, self.num_inputs, table).long()
         out = table.new_full((self.num_inputs + 1, self.num_cells), -1)
         values = torch.arange(self.num_outputs, dtype=table.dtype, device=table.device)
         out.scatter_(0, rows, values[:, None].expand_as(table))
         return out[:-1]
+
+    def transposed(self) -> KernelMap:
+        """The map of the convolution that runs backwards: inputs and outputs exchanged."""
+        return TransposedMap(self)
+
+
+class TransposedMap(KernelMap):
+    """A kernel map with inputs and outputs exchanged.
+
+    It keeps nothing itself. What it needs is made by the map it came from and stays there, so that
+    this one does not have to be held: in a cycle both would stay on a GPU until Python looks for
+    cycles.
+
+    Attributes:
+        origin: the map it came from.
+    """
+
+    def __init__(self, origin: KernelMap) -> None:
+        self.origin = origin
+        self.num_inputs = origin.num_outputs
+        self.num_outputs = origin.num_inputs
+        self.num_cells = origin.num_cells
+        self.input_ranks = origin.output_ranks
+        self.output_ranks = origin.input_ranks
+        self.is_symmetric = origin.is_symmetric
+        self.geometry = origin.geometry and replace(origin.geometry, is_transposed=True)
+        self.derived = origin.derived_transposed
+
+    @property
+    def device(self) -> torch.device:
+        return self.origin.device
+
+    @property
+    def pairs(self) -> Pairs:
+        pairs = self.origin.pairs
+        return Pairs(pairs.outputs, pairs.inputs, pairs.starts)
+
+    @property
+    def table(self) -> Tensor:
+        return self.origin.transposed_table
+
+    def transposed(self) -> KernelMap:
+        return self.origin
+
+
+def runs_triton(device: torch.device) -> bool:
+    """Whether maps are made by the kernels of the Triton engine."""
+    if device.type != 'cuda':
+        return False
+    # Late, since the engines stand on this module.
+    from unison3d.sparse.engines.triton_support import why_not
+
+    return not why_not(device)
 
 
 def build_kernel_map(
@@ -216,11 +264,16 @@ def build_kernel_map(
         target: the output voxels; the same object as ``source`` for a convolution that keeps them.
         kernel: the cells.
         stride: input steps per output step.
+
+    Raises:
+        ConfigError: the stride is larger than the margin of the keys.
     """
+    if stride > MARGIN:
+        raise ConfigError(f'stride is {stride}, at most {MARGIN} can be handled')
     shifts = [key_offset(*offset) for offset in kernel.offsets()]
     # p + d is active for p exactly if p' - d is active for p' = p + d: the second half of a
     # symmetric kernel repeats the first with input and output exchanged.
-    mirrored = kernel.is_symmetric and source is target and stride == 1
+    mirrored = kernel.size % 2 == 1 and kernel.is_symmetric and source is target and stride == 1
     searched = shifts[: len(shifts) // 2] if mirrored else shifts
     facts = dict(
         num_inputs=len(source),
@@ -231,6 +284,10 @@ def build_kernel_map(
         is_symmetric=mirrored,
         geometry=Geometry(source, target, kernel, stride),
     )
+    if runs_triton(source.keys.device):
+        from unison3d.sparse.engines import triton_maps
+
+        return KernelMap(table=triton_maps.build_table(source, target, kernel, stride), **facts)
     if source.keys.device.type != 'cpu':
         return KernelMap(table=_build_table(source, target, shifts, stride), **facts)
     inputs, outputs, counts = match_keys(source.keys, target.scaled_keys(stride), searched)

@@ -14,7 +14,8 @@ AXIS_OFFSET = 1 << (AXIS_BITS - 1)
 MAX_BATCH = 1 << 9
 # Room for the cells of a kernel around a voxel at the rim, so that no axis runs into the next one.
 MARGIN = 64
-AXIS_LIMIT = AXIS_OFFSET - MARGIN
+# One margin for the cells, one for coarse coordinates times their stride.
+AXIS_LIMIT = AXIS_OFFSET - 2 * MARGIN
 
 
 def pack_coordinates(coordinates: Tensor) -> Tensor:
@@ -47,29 +48,48 @@ def unpack_coordinates(keys: Tensor) -> Tensor:
     return torch.stack([batch, x, y, z], dim=1).to(torch.int32)
 
 
-def check_coordinate_range(coordinates: Tensor) -> None:
+def check_coordinate_range(coordinates: Tensor) -> tuple[list[int], list[int]]:
     """Refuse coordinates that do not fit a key, with room for a kernel around them.
+
+    Waits for the device once.
+
+    Returns:
+        Smallest and largest number of every column; zeros if there are no rows.
 
     Raises:
         SceneError: the scene is too large for its voxel size, or the batch too large.
     """
     if coordinates.numel() == 0:
-        return
-    axes = coordinates[:, 1:]
-    low, high = int(axes.min()), int(axes.max())
+        return [0] * 4, [0] * 4
+    smallest, largest = torch.stack(torch.aminmax(coordinates, dim=0)).tolist()
+    low, high = min(smallest[1:]), max(largest[1:])
     if low < -AXIS_LIMIT or high > AXIS_LIMIT:
         raise SceneError(
             f'voxel indices run from {low} to {high}, at most ±{AXIS_LIMIT} can be handled. '
             'The scene is very large for this voxel size: check the unit (metres expected) '
             'or cut it into tiles.'
         )
-    first, last = int(coordinates[:, 0].min()), int(coordinates[:, 0].max())
-    if first < 0:
-        raise SceneError(f'the batch column of the coordinates holds {first}, expected 0 or more')
-    if last >= MAX_BATCH:
+    if smallest[0] < 0:
+        raise SceneError(
+            f'the batch column of the coordinates holds {smallest[0]}, expected 0 or more'
+        )
+    if largest[0] >= MAX_BATCH:
         raise SceneError(f'more than {MAX_BATCH} scenes in one batch; use a smaller batch')
+    return smallest, largest
 
 
 def key_offset(dx: int, dy: int, dz: int) -> int:
     """What one step adds to a key."""
     return (dx << (2 * AXIS_BITS)) + (dy << AXIS_BITS) + dz
+
+
+# Key of the voxel at the origin of the first scene.
+ORIGIN = key_offset(AXIS_OFFSET, AXIS_OFFSET, AXIS_OFFSET)
+
+
+def scale_keys(keys: Tensor, stride: int) -> Tensor:
+    """Keys of the voxels with every axis multiplied by ``stride``."""
+    # Offsets of the axes and the batch must not be multiplied. What passes 64 bits on the way comes
+    # back with the difference.
+    batch = keys >> (3 * AXIS_BITS) << (3 * AXIS_BITS)
+    return keys * stride - (batch + ORIGIN) * (stride - 1)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import wraps
 
 import torch
 from torch import Tensor
@@ -16,6 +17,17 @@ from unison3d.sparse.pyramid import build_pyramid
 # A level is named by its stride and by the strided layers that led to it: those of the spconv
 # family decide which voxels are active, on a Minkowski lattice the stride alone does.
 LevelKey = tuple[int, tuple]
+
+
+def _kept(method: Callable) -> Callable:
+    """What is made during inference has to serve a training step on the same scene later."""
+
+    @wraps(method)
+    def outside_inference_mode(*args, **kwargs):
+        with torch.inference_mode(False):
+            return method(*args, **kwargs)
+
+    return outside_inference_mode
 
 
 @dataclass
@@ -32,6 +44,7 @@ class CoordinateCache:
     undo: dict[LevelKey, tuple[LevelKey, Kernel]] = field(default_factory=dict)
     named: dict[str, LevelKey] = field(default_factory=dict)
 
+    @_kept
     def kernel_map(self, source: LevelKey, target: LevelKey, kernel: Kernel) -> KernelMap:
         """The map from one level to another, built once."""
         key = (source, target, kernel)
@@ -42,6 +55,7 @@ class CoordinateCache:
             )
         return self.maps[key]
 
+    @_kept
     def lattice_level(self, source: LevelKey, factor: int) -> LevelKey:
         """The level ``factor`` times coarser on the same lattice, created at first use."""
         key = (source[0] * factor, source[1])
@@ -49,6 +63,7 @@ class CoordinateCache:
             self.levels[key] = coarsen(self.levels[source], factor)
         return key
 
+    @_kept
     def prepare(self, source: LevelKey, num_levels: int, *, in_grid: bool) -> None:
         """On a GPU create the levels that layers of kernel and stride 2 lead to, all at once.
 
@@ -75,6 +90,7 @@ class CoordinateCache:
             if in_grid:
                 self.undo.setdefault(coarse, (fine, kernel))
 
+    @_kept
     def grid_level(
         self, source: LevelKey, kernel: Kernel, stride: int, name: str | None = None
     ) -> LevelKey:
@@ -117,6 +133,10 @@ class SparseTensor:
     ) -> None:
         if spatial_shape is not None:
             spatial_shape = tuple(int(n) for n in spatial_shape)
+            if len(spatial_shape) != 3 or min(spatial_shape) < 1:
+                raise SceneError(f'spatial shape is {spatial_shape}, expected three sizes')
+        if not isinstance(stride, int) or stride < 1:
+            raise SceneError(f'stride is {stride!r}, expected an integer of 1 or more')
         if coordinates.device != features.device:
             raise SceneError(
                 f'features are on {features.device}, coordinates on {coordinates.device}; '
@@ -222,7 +242,8 @@ class SparseTensor:
         A voxel that the way down dropped (odd grids) gets zeros.
 
         Raises:
-            ValueError: these voxels were not reached by strided layers of the spconv family alone.
+            ValueError: these voxels were not reached by strided layers of the spconv family alone,
+                or by some whose kernels overlap.
         """
         features, key = self.features, self.key
         if key[0] != min(stride for stride, _ in self.cache.levels) and key not in self.cache.undo:
@@ -232,10 +253,15 @@ class SparseTensor:
             )
         while key in self.cache.undo:
             fine, kernel = self.cache.undo[key]
-            pairs = self.cache.kernel_map(fine, key, kernel).pairs
-            spread = features.new_zeros((len(self.cache.levels[fine]), features.shape[1]))
+            if kernel.size * fine[0] > key[0]:
+                raise ValueError('voxels under an overlapping kernel have several parents')
+            kernel_map = self.cache.kernel_map(fine, key, kernel)
+            # A voxel has one parent; those without one read a row of zeros. Unlike pairs, the table
+            # is there without waiting for a GPU.
+            parents = kernel_map.transposed().table.amax(dim=1)
+            parents = torch.where(parents < 0, len(features), parents)
+            padded = torch.cat([features, features.new_zeros((1, features.shape[1]))])
             # index_select, because the backward of plain indexing is many times slower on CPUs.
-            rows = features.index_select(0, pairs.outputs)
-            features = spread.index_copy(0, pairs.inputs.long(), rows)
+            features = padded.index_select(0, parents)
             key = fine
         return features

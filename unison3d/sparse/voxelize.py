@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from unison3d.errors import SceneError
 from unison3d.sparse.keys import check_coordinate_range, pack_coordinates, unpack_coordinates
 
 
@@ -45,10 +46,21 @@ def voxelize(indices: Tensor, batch_ids: Tensor | None = None) -> Voxels:
         batch_ids: int, (N,). Scene of each point; all zero if omitted.
 
     Raises:
-        SceneError: indices do not fit the key (see :mod:`unison3d.sparse.keys`).
+        SceneError: indices are no integers (N, 3), do not fit the key (see
+            :mod:`unison3d.sparse.keys`), or are not as many as the batch ids.
     """
+    if indices.ndim != 2 or indices.shape[1] != 3 or indices.is_floating_point():
+        raise SceneError(
+            f'voxel indices are {indices.dtype} of shape {tuple(indices.shape)}, expected integers '
+            '(N, 3). Divide points by the voxel size and floor them first.'
+        )
     if batch_ids is None:
         batch_ids = indices.new_zeros(len(indices))
+    if batch_ids.shape != indices.shape[:1]:
+        raise SceneError(
+            f'{len(indices)} voxel indices and batch ids of shape {tuple(batch_ids.shape)}, '
+            'expected one per point'
+        )
     coordinates = torch.cat([batch_ids[:, None].to(indices.dtype), indices], dim=1)
     check_coordinate_range(coordinates)
     keys, point_to_voxel = torch.unique(pack_coordinates(coordinates), return_inverse=True)

@@ -29,6 +29,7 @@ from unison3d.sparse.engines.cpu_engine import CpuEngine
 from unison3d.sparse.engines.minkowski_engine import MinkowskiEngine
 from unison3d.sparse.engines.spconv_engine import SpconvEngine
 from unison3d.sparse.engines.torch_engine import TorchEngine
+from unison3d.sparse.engines.triton_engine import TritonEngine
 from unison3d.sparse.kernel_map import Kernel, KernelMap, build_kernel_map
 
 
@@ -49,7 +50,9 @@ class Engine(Protocol):
 # Other libraries, which run only if they are asked for by name.
 PEERS: dict[str, Engine] = {engine.name: engine for engine in (SpconvEngine(), MinkowskiEngine())}
 # In the order in which `auto` tries those that are not peers.
-ENGINES: dict[str, Engine] = {engine.name: engine for engine in (CpuEngine(), TorchEngine())}
+ENGINES: dict[str, Engine] = {
+    engine.name: engine for engine in (CpuEngine(), TritonEngine(), TorchEngine())
+}
 ENGINES |= PEERS
 AUTO = 'auto'
 

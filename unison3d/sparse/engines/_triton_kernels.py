@@ -22,6 +22,9 @@ from typing import Any
 tl: Any = None
 constexpr: Any = None
 
+# Sizes of a scene: making kernels for lucky values of them would only mean more compiling.
+_ANY_VALUE = ('num_outputs', 'splits')
+
 
 @cache
 def load_kernels() -> SimpleNamespace:
@@ -36,7 +39,9 @@ def load_kernels() -> SimpleNamespace:
 
     tl, constexpr = triton.language, triton.language.constexpr
     functions = (implicit_gemm, packed_gemm, weight_gradient, packed_weight_gradient)
-    return SimpleNamespace(**{function.__name__: triton.jit(function) for function in functions})
+    return SimpleNamespace(
+        **{f.__name__: triton.jit(f, do_not_specialize=_ANY_VALUE) for f in functions}
+    )
 
 
 def implicit_gemm(

@@ -49,6 +49,8 @@ class CpuEngine:
     def convolve(self, features: Tensor, weight: Tensor, kernel_map: KernelMap) -> Tensor:
         """See :mod:`unison3d.sparse.engines`."""
         pairs, dtype = kernel_map.pairs, features.dtype
+        if 0 in weight.shape:
+            return features.new_zeros((kernel_map.num_outputs, weight.shape[2]))
         features = self._prepared(features)
         panels, columns = pack_weight(weight.to(features.dtype))
         if features.dtype == torch.bfloat16:
@@ -83,6 +85,8 @@ class CpuEngine:
         """See :mod:`unison3d.sparse.engines`."""
         pairs, dtype = kernel_map.pairs, features.dtype
         in_channels, out_channels = features.shape[1], grad_output.shape[1]
+        if 0 in (in_channels, out_channels):
+            return features.new_zeros((kernel_map.num_cells, in_channels, out_channels))
         lanes = _lanes(dtype)
         features = _padded(self._prepared(features), lanes)
         grad_output = _padded(self._prepared(grad_output), lanes)

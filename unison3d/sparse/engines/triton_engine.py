@@ -79,7 +79,7 @@ class TritonEngine:
         # The map of a submanifold backward pass is that of its forward pass with opposite cells.
         origin = getattr(kernel_map, 'origin', None) if kernel_map.is_symmetric else None
         source = kernel_map if origin is None else origin
-        dtype = features.dtype
+        dtype, size = features.dtype, _size(num_outputs)
         options = _arithmetic(dtype)
         options['MIRRORED'] = origin is not None
         if c_in < PACKED_BELOW:
@@ -89,10 +89,11 @@ class TritonEngine:
             options['TILED'] = self._sorts(num_outputs, num_cells, c_in * c_out)
             kind, start = 'tiled' if options['TILED'] else 'table', launch.convolve
             is_wide = dtype == torch.float32
-            candidates = partial(convolve_tiles, num_outputs, c_in, c_out, is_wide)
+            # The rounded size, so that all levels that share a key have the same candidates.
+            candidates = partial(convolve_tiles, 1 << size, c_in, c_out, is_wide)
         # A transposed view is read in another order, which other tiles may suit.
         shape = (num_cells, c_in, c_out, weight.stride(2))
-        key = (kind, *shape, dtype, options['PRECISION'], _size(num_outputs))
+        key = (kind, *shape, dtype, options['PRECISION'], size)
         with launch_on(features.device):
 
             def run(tile):
@@ -154,5 +155,5 @@ def _arithmetic(dtype: torch.dtype) -> dict[str, Any]:
 
 
 def _size(num_outputs: int) -> int:
-    """Power of two nearest to a number of rows; small levels are all the same."""
+    """Logarithm of the power of two nearest to a number of rows; small levels are all the same."""
     return max(round(math.log2(num_outputs)), 10)

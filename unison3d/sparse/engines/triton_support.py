@@ -20,8 +20,25 @@ def why_not(device: torch.device, interpreted: bool = False) -> str:
         device: where the tensors are.
         interpreted: it is Triton's interpreter that should run, on any device.
     """
-    if device.type != 'cuda' and not interpreted:
+    if not interpreted:
+        return _why_not_compiled(device)
+    if not is_interpreter_on():
+        return 'the interpreter is off, set TRITON_INTERPRET=1 before the start'
+    return _why_not_this_version()
+
+
+@cache
+def _why_not_compiled(device: torch.device) -> str:
+    # Asked for at every convolution, and always with the same answer.
+    if device.type != 'cuda':
         return f'runs on CUDA, features are on {device}'
+    capability = torch.cuda.get_device_capability(device)
+    if capability < OLDEST_CAPABILITY:
+        return f'needs compute capability 8.0, {device} has {capability[0]}.{capability[1]}'
+    return _why_not_this_version()
+
+
+def _why_not_this_version() -> str:
     version = triton_version()
     if not version:
         return (
@@ -30,12 +47,6 @@ def why_not(device: torch.device, interpreted: bool = False) -> str:
         )
     if tuple(int(part) for part in version.split('.')[:2]) < OLDEST_TRITON:
         return f'triton {version} is too old, torch 2.6 brings 3.2'
-    if interpreted:
-        if not is_interpreter_on():
-            return 'the interpreter is off, set TRITON_INTERPRET=1 before the start'
-        return ''
-    if _capability(device) < OLDEST_CAPABILITY:
-        return f'needs compute capability 8.0, {device} has {_capability(device)}'
     return ''
 
 
@@ -52,11 +63,6 @@ def triton_version() -> str:
     except ImportError:
         return ''
     return triton.__version__
-
-
-@cache
-def _capability(device: torch.device) -> tuple[int, int]:
-    return torch.cuda.get_device_capability(device)
 
 
 @cache

@@ -242,7 +242,9 @@ def _sum(rows: Tensor, groups: Tensor, num_groups: int) -> Tensor:
 
 def _mean(rows: Tensor, groups: Tensor, num_groups: int) -> Tensor:
     counts = torch.bincount(groups, minlength=num_groups).clamp_(min=1)
-    return _sum(rows, groups, num_groups) / counts[:, None].to(rows.dtype)
+    # The sum of many rows leaves the range of float16 although their mean does not.
+    total = _sum(rows.to(torch.promote_types(rows.dtype, torch.float32)), groups, num_groups)
+    return (total / counts[:, None]).to(rows.dtype)
 
 
 def _max(rows: Tensor, groups: Tensor, num_groups: int) -> Tensor:

@@ -110,7 +110,9 @@ class StridedConv3d(_SparseConv3d):
         indice_key: str | None = None,
     ) -> None:
         super().__init__(in_channels, out_channels, kernel_size, bias)
-        check_sizes(stride=stride, dilation=dilation, padding_plus_one=padding + 1)
+        check_sizes(stride=stride, dilation=dilation)
+        if padding < 0:
+            raise ConfigError(f'padding is {padding}, expected 0 or more')
         self.kernel = Kernel(kernel_size, -padding, dilation)
         self.stride = stride
         self.indice_key = indice_key
