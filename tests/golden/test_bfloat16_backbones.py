@@ -14,8 +14,8 @@ from unison3d.convert.kernel_layouts import kernel_from_krsc
 from unison3d.models.backbones import MinkUNet, Res16UNet, SparseUNet
 from unison3d.sparse import SparseTensor
 
-# Rounding to 8 bits at each of 20 to 40 layers: 0.5 to 2.5 % on the sets that were measured. A wrong
-# product is off by the size of the output.
+# Rounding to 8 bits at each of 20 to 40 layers: 0.5 to 2.5 % on the sets that were measured. A
+# wrong product is off by the size of the output.
 MOST = 0.08
 
 
