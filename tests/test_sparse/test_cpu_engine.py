@@ -110,11 +110,13 @@ def test_strided_maps(engine, dtype, order):
 def test_stretches_of_any_length(engine, dtype, stretch_rows, sums, monkeypatch):
     monkeypatch.setattr(cpu_engine, 'BLOCK_ROWS', 64)
     monkeypatch.setattr(cpu_engine, 'STRETCH_ROWS', stretch_rows)
+    monkeypatch.setattr(cpu_engine, 'GATHERED_STRETCH_ROWS', stretch_rows)
     # What wide weights do: there is no room for the sums of many stretches.
     monkeypatch.setattr(cpu_engine, 'STRETCH_SUMS', sums)
     x = random_tensor(1, shape=(12, 12, 12), batch_size=1, share=0.5)
     kernel_map = submanifold(x)
     check(engine, kernel_map, *operands(kernel_map, 16, 17, dtype))
+    check(engine, kernel_map, *operands(kernel_map, 64, 49, dtype))
 
 
 @engines
@@ -136,12 +138,16 @@ def test_one_voxel(engine, dtype, size):
 
 
 @engines
-@pytest.mark.parametrize('count', [1, 2, 5, 6, 7, 11, 12, 13, 24, 25, 127, 128, 129, 257])
-def test_numbers_of_pairs_around_tiles_and_panels(engine, dtype, count):
+@pytest.mark.parametrize(
+    'count', [1, 2, 5, 6, 7, 11, 12, 13, 24, 25, 47, 48, 49, 97, 127, 128, 129, 257]
+)
+@pytest.mark.parametrize(('in_channels', 'out_channels'), [(5, 9), (48, 60)])
+def test_numbers_of_pairs_around_tiles_and_panels(engine, dtype, count, in_channels, out_channels):
+    # Narrow rows are gathered for the weight gradient, wide ones packed.
     # One cell in which voxel i meets voxel count - 1 - i.
     rows = torch.arange(count, dtype=torch.int32)
     kernel_map = KernelMap(count, count, 1, Pairs(rows.flip(0).contiguous(), rows, (0, count)))
-    check(engine, kernel_map, *operands(kernel_map, 5, 9, dtype))
+    check(engine, kernel_map, *operands(kernel_map, in_channels, out_channels, dtype))
 
 
 @engines

@@ -11,6 +11,8 @@ float32, but exact to the same bits of input.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import llvmlite.binding as llvm
 import numpy as np
 import torch
@@ -31,8 +33,9 @@ if HAS_BF16_DOT:
 # 32 registers hold 24.
 VECTOR_BYTES = 64 if _HAS_AVX512 else 32 if _FEATURES.get('avx') else 16
 TILE_ROWS = 12 if _HAS_AVX512 else 6
-# Pairs whose rows are packed at once for a weight gradient: both panels stay in the caches.
-GRADIENT_ROWS = 128
+# Pairs of one step of a weight gradient, packed or gathered: both sides stay in the caches.
+PACKED_PAIRS = 128
+GATHERED_PAIRS = 48
 
 _I32, _I64 = ir.IntType(32), ir.IntType(64)
 _CONTRACT = ('contract',)
@@ -109,14 +112,26 @@ class _TileBuilder:
             row = ir.Constant(_I64, r)
             is_inside = self.builder.icmp_signed('<', row, last)
             place = self.builder.add(first, self.builder.select(is_inside, row, last))
-            index = self.load(self.address(rows, (place, 4)), _I32, 4)
-            addresses.append(self.address(base, (self.builder.sext(index, _I64), row_bytes)))
+            addresses.append(self.row_address(rows, place, base, row_bytes))
         return addresses
 
+    def row_address(
+        self, rows: ir.Value, place: ir.Value, base: ir.Value, row_bytes: ir.Value
+    ) -> ir.Value:
+        """Address of the row that stands at a place of ``rows``."""
+        index = self.load(self.address(rows, (place, 4)), _I32, 4)
+        return self.address(base, (self.builder.sext(index, _I64), row_bytes))
+
     def products(
-        self, rows: list[ir.Value], a_step: ir.Value, b: ir.Value, num_steps: ir.Value
+        self,
+        num_rows: int,
+        num_steps: ir.Value,
+        addresses: Callable[[ir.Value], tuple[list[ir.Value], ir.Value]],
     ) -> list[list[ir.Value]]:
-        """Sums over all steps, one list of vectors per row."""
+        """Sums over all steps, one list of vectors per row.
+
+        ``addresses`` gives those of a step: one of A for each row, and that of the vectors of B.
+        """
         builder = self.builder
         before = builder.block
         loop, after = builder.append_basic_block('steps'), builder.append_basic_block('sums')
@@ -125,15 +140,17 @@ class _TileBuilder:
         step = builder.phi(_I64)
         step.add_incoming(ir.Constant(_I64, 0), before)
         zero = ir.Constant(self.sums, [0.0] * self.lanes)
-        totals = [[builder.phi(self.sums) for _ in range(self.num_vectors)] for _ in rows]
-        panel = self.address(b, (step, self.num_vectors * VECTOR_BYTES))
+        totals = [
+            [builder.phi(self.sums) for _ in range(self.num_vectors)] for _ in range(num_rows)
+        ]
+        elements, panel = addresses(step)
         vectors = [
             self.load(self.address(panel, (ir.Constant(_I64, v), VECTOR_BYTES)), self.loaded, 4)
             for v in range(self.num_vectors)
         ]
         sums = []
-        for row, row_totals in zip(rows, totals):
-            a = self.broadcast(self.load(self.address(row, (step, a_step)), self.element, 2))
+        for element, row_totals in zip(elements, totals):
+            a = self.broadcast(self.load(element, self.element, 2))
             sums.append([self.multiply_add(t, a, b) for t, b in zip(row_totals, vectors)])
         following = builder.add(step, ir.Constant(_I64, 1))
         step.add_incoming(following, loop)
@@ -145,10 +162,16 @@ class _TileBuilder:
         builder.position_at_end(after)
         return sums
 
-    def add_to(self, rows: list[ir.Value], sums: list[list[ir.Value]], count: ir.Value) -> None:
-        """Add the sums of the first ``count`` rows to memory."""
+    def add_to(
+        self, rows: list[ir.Value], sums: list[list[ir.Value]], first: ir.Value, last: ir.Value
+    ) -> None:
+        """Add the sums of the rows from ``first`` to before ``last`` to memory."""
         for r, (row, row_sums) in enumerate(zip(rows, sums)):
-            is_inside = self.builder.icmp_signed('<', ir.Constant(_I64, r), count)
+            place = ir.Constant(_I64, r)
+            is_inside = self.builder.and_(
+                self.builder.icmp_signed('>=', place, first),
+                self.builder.icmp_signed('<', place, last),
+            )
             with self.builder.if_then(is_inside, likely=True):
                 for v, total in enumerate(row_sums):
                     address = self.address(row, (ir.Constant(_I64, v), VECTOR_BYTES))
@@ -175,8 +198,14 @@ def _make_tile(num_vectors: int):
             _, rows_a, rows_c, first, count, a, a_row, a_step, b, num_steps, c, c_row = arguments
             tile = _TileBuilder(builder, signature.args[0].instance_type, num_vectors)
             inputs = tile.row_addresses(rows_a, first, count, a, a_row)
-            sums = tile.products(inputs, a_step, b, num_steps)
-            tile.add_to(tile.row_addresses(rows_c, first, count, c, c_row), sums, count)
+
+            def addresses(step):
+                panel = tile.address(b, (step, num_vectors * VECTOR_BYTES))
+                return [tile.address(row, (step, a_step)) for row in inputs], panel
+
+            sums = tile.products(TILE_ROWS, num_steps, addresses)
+            outputs = tile.row_addresses(rows_c, first, count, c, c_row)
+            tile.add_to(outputs, sums, ir.Constant(_I64, 0), count)
             return context.get_dummy_value()
 
         return types.void(dtype, *[types.int64] * 11), codegen
@@ -186,6 +215,43 @@ def _make_tile(num_vectors: int):
 
 _multiply_wide = _make_tile(2)
 _multiply_narrow = _make_tile(1)
+
+
+def _make_outer_tile(num_vectors: int):
+    """A tile of a sum of outer products of gathered rows."""
+
+    @intrinsic
+    def add_outer_tile(typing, dtype, rows_a, rows_b, first, last, a, a_row, b, b_row, c, skipped):
+        """``C[r] += sum over p of A[rows_a[p], r] * B[rows_b[p]]``, r ``TILE_ROWS`` columns of A.
+
+        All but ``dtype`` are int64. p runs from ``first`` to before ``last``, at least once. ``a``,
+        ``b``, ``c``: addresses of the tile's first column in row 0, ``a_row`` and ``b_row`` bytes
+        per row; C has rows as long as those of B and its first ``skipped`` ones are left alone.
+        """
+
+        def codegen(context, builder, signature, arguments):
+            _, rows_a, rows_b, first, last, a, a_row, b, b_row, c, skipped = arguments
+            tile = _TileBuilder(builder, signature.args[0].instance_type, num_vectors)
+            places = [ir.Constant(_I64, r) for r in range(TILE_ROWS)]
+
+            def addresses(step):
+                place = builder.add(first, step)
+                row = tile.row_address(rows_a, place, a, a_row)
+                elements = [tile.address(row, (r, tile.size)) for r in places]
+                return elements, tile.row_address(rows_b, place, b, b_row)
+
+            sums = tile.products(TILE_ROWS, builder.sub(last, first), addresses)
+            outputs = [tile.address(c, (r, b_row)) for r in places]
+            tile.add_to(outputs, sums, skipped, ir.Constant(_I64, TILE_ROWS))
+            return context.get_dummy_value()
+
+        return types.void(dtype, *[types.int64] * 10), codegen
+
+    return add_outer_tile
+
+
+_outer_wide = _make_outer_tile(2)
+_outer_narrow = _make_outer_tile(1)
 
 
 @kernel
@@ -290,14 +356,71 @@ def _pack_rows(dtype, size, per_step, rows, first, last, values, row_bytes, colu
     lanes = VECTOR_BYTES // size
     for column in range(0, columns, width):
         panel = min(width, columns - column)
+        shift = column * element
         for p in range(first, last, per_step):
-            source = values + rows[p] * row_bytes
-            other = zeros
-            if p + 1 < last:
-                other = values + rows[p + 1] * row_bytes
-            shift = column * element
-            _pack_step(dtype, out, source + shift, other + shift, panel // lanes)
+            source = values + rows[p] * row_bytes + shift
+            if per_step == 2:
+                other = values + rows[p + 1] * row_bytes if p + 1 < last else zeros
+                _pack_step(dtype, out, source, other + shift, panel // lanes)
+            elif panel == 2 * lanes:
+                # A known number of vectors needs no loop; this is most of the packing of B.
+                _pack_step(dtype, out, source, source, 2)
+            else:
+                _pack_step(dtype, out, source, source, panel // lanes)
             out += panel * size
+
+
+@kernel
+def _add_packed(
+    dtype, size, per_step, rows_in, rows_out, first, last,
+    features, channels, gradient, columns, width, out, scratch,
+):  # fmt: skip
+    """Add the weight gradient of some pairs, their rows packed one after the other first."""
+    element = size // per_step
+    identity = np.arange(channels).astype(np.int32)
+    a, b = scratch, scratch + PACKED_PAIRS * channels * element
+    _pack_rows(
+        dtype, size, per_step, rows_in, first, last,
+        features, channels * element, channels, channels, a,
+    )  # fmt: skip
+    _pack_rows(
+        dtype, size, per_step, rows_out, first, last,
+        gradient, columns * element, width, 2 * VECTOR_BYTES // size, b,
+    )  # fmt: skip
+    num_steps = (last - first + per_step - 1) // per_step
+    _multiply(
+        dtype, size, identity.ctypes.data, identity.ctypes.data, 0, channels,
+        a, size, channels * size, b, num_steps, out, columns * size, width,
+    )  # fmt: skip
+
+
+@kernel
+def _add_gathered(
+    dtype, size, rows_in, rows_out, first, last, features, channels, gradient, columns, width, out
+):
+    """Add the weight gradient of some pairs, their rows read where they are."""
+    lanes = VECTOR_BYTES // size
+    a_row, b_row = channels * size, columns * size
+    column = 0
+    while column < width:
+        b = gradient + column * size
+        is_wide = width - column >= 2 * lanes
+        for channel in range(0, channels, TILE_ROWS):
+            # The last tile ends with the last channel and leaves out what the one before it did.
+            start = min(channel, channels - TILE_ROWS)
+            a = features + start * size
+            c = out + (start * columns + column) * size
+            if is_wide:
+                _outer_wide(
+                    dtype, rows_in.ctypes.data, rows_out.ctypes.data, first, last,
+                    a, a_row, b, b_row, c, channel - start,
+                )  # fmt: skip
+            else:
+                _outer_narrow(
+                    dtype, rows_in.ctypes.data, rows_out.ctypes.data, first, last,
+                    a, a_row, b, b_row, c, channel - start,
+                )  # fmt: skip
+        column += 2 * lanes if is_wide else lanes
 
 
 @kernel
@@ -316,12 +439,10 @@ def _weight_gradient(dtype, size, per_step, context):
     gradient, columns = read_argument(context, 7), read_argument(context, 8)
     out = read_argument(context, 9)
     group, num_groups = read_argument(context, 10), read_argument(context, 11)
+    is_gathered = read_argument(context, 12)
     element = size // per_step
-    panel = 2 * VECTOR_BYTES // size
-    identity = np.arange(channels).astype(np.int32)
-    packed_a = np.empty(GRADIENT_ROWS * channels * size // per_step, np.uint8)
-    packed_b = np.empty(GRADIENT_ROWS * group * size // per_step, np.uint8)
-    a, b = packed_a.ctypes.data, packed_b.ctypes.data
+    pairs = GATHERED_PAIRS if is_gathered else PACKED_PAIRS
+    scratch = np.empty(PACKED_PAIRS * (channels + group) * element, np.uint8)
     while True:
         item = next_item(context)
         if item < 0:
@@ -333,21 +454,18 @@ def _weight_gradient(dtype, size, per_step, context):
         target = out + ((stretch * num_cells + cell) * channels * columns + column) * size
         block = gradient + column * element
         end = starts[stretch + 1, cell]
-        for first in range(starts[stretch, cell], end, GRADIENT_ROWS):
-            last = min(first + GRADIENT_ROWS, end)
-            _pack_rows(
-                dtype, size, per_step, rows_in, first, last,
-                features, channels * element, channels, channels, a,
-            )  # fmt: skip
-            _pack_rows(
-                dtype, size, per_step, rows_out, first, last,
-                block, columns * element, width, panel, b,
-            )  # fmt: skip
-            num_steps = (last - first + per_step - 1) // per_step
-            _multiply(
-                dtype, size, identity.ctypes.data, identity.ctypes.data, 0, channels,
-                a, size, channels * size, b, num_steps, target, columns * size, width,
-            )  # fmt: skip
+        for first in range(starts[stretch, cell], end, pairs):
+            last = min(first + pairs, end)
+            if is_gathered:
+                _add_gathered(
+                    dtype, size, rows_in, rows_out, first, last,
+                    features, channels, block, columns, width, target,
+                )  # fmt: skip
+            else:
+                _add_packed(
+                    dtype, size, per_step, rows_in, rows_out, first, last,
+                    features, channels, block, columns, width, target, scratch.ctypes.data,
+                )  # fmt: skip
 
 
 def _convolve_float32(context):

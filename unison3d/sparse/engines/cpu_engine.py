@@ -23,6 +23,10 @@ BLOCK_ROWS = 512
 # cells read them. And numbers that the sums of all stretches may take (32 MB).
 STRETCH_ROWS = 4096
 STRETCH_SUMS = 1 << 23
+# Up to this many channels of both sides together a weight gradient reads the rows where they are,
+# from shorter stretches; longer rows are packed first.
+GATHERED_CHANNELS = 96
+GATHERED_STRETCH_ROWS = 2048
 
 
 class CpuEngine:
@@ -95,7 +99,14 @@ class CpuEngine:
             # The row of zeros that the kernel asks for.
             features, grad_output = (F.pad(x, (0, 0, 1, 0)) for x in (features, grad_output))
             first_row = 1
-        starts = _stretches(kernel_map, features.shape[1] * grad_output.shape[1])
+        is_gathered = (
+            features.dtype != torch.bfloat16
+            and features.shape[1] >= kernels.TILE_ROWS
+            and features.shape[1] + grad_output.shape[1] <= GATHERED_CHANNELS
+        )
+        stretch_rows = GATHERED_STRETCH_ROWS if is_gathered else STRETCH_ROWS
+        matrix_size = features.shape[1] * grad_output.shape[1]
+        starts = _stretches(kernel_map, stretch_rows, matrix_size)
         num_stretches = len(starts) - 1
         shape = (num_stretches, kernel_map.num_cells, features.shape[1], grad_output.shape[1])
         out = torch.zeros(shape, dtype=_sum_type(dtype))
@@ -115,6 +126,7 @@ class CpuEngine:
             out.data_ptr(),
             group,
             num_groups,
+            is_gathered,
         )
         return out.sum(0)[:, :in_channels, :out_channels].to(dtype).contiguous()
 
@@ -193,14 +205,14 @@ def _output_blocks(kernel_map: KernelMap) -> np.ndarray:
     return kernel_map.derived['output blocks']
 
 
-def _stretches(kernel_map: KernelMap, matrix_size: int) -> np.ndarray:
-    """int64, (S + 1, K): first pair of every stretch of blocks in every cell.
+def _stretches(kernel_map: KernelMap, stretch_rows: int, matrix_size: int) -> np.ndarray:
+    """int64, (S + 1, K): first pair of every stretch of ``stretch_rows`` outputs in every cell.
 
     Every stretch has sums of its own: ``matrix_size`` numbers for each cell. Their number does not
     depend on the number of threads, so neither does the result.
     """
     blocks = _output_blocks(kernel_map)
     most = max(1, STRETCH_SUMS // (kernel_map.num_cells * matrix_size))
-    per_stretch = max(STRETCH_ROWS // BLOCK_ROWS, -(-(len(blocks) - 1) // most))
+    per_stretch = max(stretch_rows // BLOCK_ROWS, -(-(len(blocks) - 1) // most))
     inner = blocks[:-1:per_stretch]
     return np.ascontiguousarray(np.concatenate([inner, blocks[-1:]]))
