@@ -6,6 +6,11 @@ import colorsys
 
 import numpy as np
 
+from unison3d.errors import SceneError
+from unison3d.structures import SCANNET20, PointScene
+
+#: What :func:`scene_colors` can show.
+COLORINGS = ('color', 'semantic', 'instance', 'part', 'superpoint', 'normal', 'height')
 GOLDEN_ANGLE = 0.61803398875
 
 
@@ -39,3 +44,45 @@ def instance_colors(ids: np.ndarray) -> np.ndarray:
         for i in unique.tolist()
     ]
     return np.array(table, np.float32).reshape(-1, 3)[inverse]
+
+
+def scene_colors(scene: PointScene, coloring: str) -> np.ndarray | None:
+    """Colours that show one thing a scene knows.
+
+    Args:
+        scene: any scene.
+        coloring: one of :data:`COLORINGS`. Points without an object or a part are dark grey;
+            normals are drawn as ``(n + 1) / 2``.
+
+    Returns:
+        float32, (N, 3) in [0, 1]; None for the height, which renderers shade themselves.
+
+    Raises:
+        SceneError: the scene does not know it; what it knows is listed.
+    """
+    fields = {
+        'color': scene.colors,
+        'semantic': scene.semantic_ids,
+        'instance': scene.instance_ids,
+        'part': scene.part_ids,
+        'superpoint': scene.superpoints,
+        'normal': scene.normals,
+    }
+    if coloring == 'height':
+        return None
+    if fields.get(coloring) is None:
+        known = [name for name, values in fields.items() if values is not None]
+        raise SceneError(
+            f'scene "{scene.name}": there is nothing to show as "{coloring}". '
+            f'It has {", ".join([*known, "height"])}.'
+        )
+    values = fields[coloring]
+    if coloring == 'color':
+        return values
+    if coloring == 'normal':
+        return (values + 1) / 2
+    if coloring == 'semantic':
+        return semantic_colors(values, SCANNET20.palette)
+    colors = instance_colors(np.maximum(values, 0))
+    colors[values < 0] = 0.25
+    return colors

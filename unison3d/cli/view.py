@@ -1,0 +1,103 @@
+"""``unison3d view``: draw scans into a picture."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from pathlib import Path
+
+from unison3d.errors import ConfigError
+
+COLORINGS = ('color', 'semantic', 'instance', 'part', 'superpoint', 'normal', 'height')
+
+
+def add_parser(verbs: argparse._SubParsersAction, common: argparse.ArgumentParser) -> None:
+    """Add the verb to the command line."""
+    parser = verbs.add_parser(
+        'view',
+        parents=[common],
+        help='draw scans',
+        description='Draw scans into a PNG, without a window: one picture for each scan and '
+        'colouring, side by side.',
+    )
+    parser.add_argument('scan', nargs='+', type=Path, metavar='SCAN', help='files or scan folders')
+    parser.add_argument(
+        '--snapshot', type=Path, required=True, metavar='PNG', help='the picture to write'
+    )
+    parser.add_argument(
+        '--show',
+        nargs='+',
+        choices=COLORINGS,
+        metavar='WHAT',
+        help=f'one or more of: {", ".join(COLORINGS)}. Default: the colours of the scan, or its '
+        'height where it has none',
+    )
+    parser.add_argument(
+        '--view',
+        type=parse_angles,
+        default='auto',
+        metavar='AZIMUTH,ELEVATION',
+        help='where the camera stands, in degrees; azimuth from +x towards +y. Default: auto',
+    )
+    parser.add_argument(
+        '--size', type=parse_size, default=(960, 720), metavar='WxH', help='default: 960x720'
+    )
+    parser.add_argument('--columns', type=int, help='pictures in a row. Default: about square')
+    parser.add_argument('--keep-ceiling', action='store_true', help='do not look into rooms')
+    parser.add_argument('--overwrite', action='store_true', help='replace the picture')
+    parser.set_defaults(run=run)
+
+
+def parse_angles(text: str) -> tuple[float, float] | str:
+    """Read ``AZIMUTH,ELEVATION`` or ``auto``."""
+    if text == 'auto':
+        return text
+    try:
+        azimuth, elevation = (float(part) for part in text.split(','))
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f'{text!r} is no view; expected two angles in degrees such as 45,30, or auto'
+        ) from None
+    return azimuth, elevation
+
+
+def parse_size(text: str) -> tuple[int, int]:
+    """Read ``WIDTHxHEIGHT``."""
+    match = re.fullmatch(r'(\d+)x(\d+)', text)
+    if match is None:
+        raise argparse.ArgumentTypeError(f'{text!r} is no size; expected pixels such as 960x720')
+    return int(match[1]), int(match[2])
+
+
+def run(args: argparse.Namespace) -> int:
+    """Draw and write."""
+    if args.snapshot.suffix.lower() != '.png':
+        raise ConfigError(f'--snapshot {args.snapshot}: expected a name that ends in .png.')
+    if args.snapshot.exists() and not args.overwrite:
+        raise ConfigError(f'{args.snapshot} is there. Pass --overwrite, or choose another name.')
+    if args.columns is not None and args.columns < 1:
+        raise ConfigError(f'--columns is {args.columns}, expected 1 or more.')
+
+    from unison3d.apis.colors import scene_colors
+    from unison3d.structures import PointScene
+    from unison3d.viewer.render import PointRenderer, contact_sheet, save_png
+
+    images, titles = [], []
+    width, height = args.size
+    for path in args.scan:
+        scene = PointScene.from_file(path)
+        renderer = PointRenderer(
+            scene.points,
+            width=width,
+            height=height,
+            view=args.view,
+            crop_ceiling=not args.keep_ceiling,
+        )
+        for coloring in args.show or ['color' if scene.has_color else 'height']:
+            images.append(renderer.render(scene_colors(scene, coloring)))
+            titles.append(f'{scene.name}, {coloring}')
+    # A single picture needs no frame around it.
+    sheet = images[0] if len(images) == 1 else contact_sheet(images, titles, columns=args.columns)
+    args.snapshot.parent.mkdir(parents=True, exist_ok=True)
+    print(f'Written: {save_png(args.snapshot, sheet)}')
+    return 0
