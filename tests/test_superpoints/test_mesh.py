@@ -60,3 +60,40 @@ def test_faces_without_area_are_skipped():
 def test_faces_outside_the_vertices_are_refused():
     with pytest.raises(SceneError, match='expected 0..2'):
         segment_mesh(np.zeros((3, 3)), [[0, 1, 3]])
+
+
+@pytest.mark.parametrize('bad', [np.nan, np.inf])
+def test_bad_numbers_are_refused(bad):
+    vertices, faces = _grid(4, (0, 1))
+    vertices[5, 1] = bad
+    with pytest.raises(SceneError, match='1 of 16 points are not finite .first at row 5'):
+        segment_mesh(vertices, faces)
+
+
+@pytest.mark.parametrize('faces', [[[0, 1, -1]], [[2**31 - 1, 0, 1]]])
+def test_no_face_reaches_outside(faces):
+    with pytest.raises(SceneError, match='expected 0..3'):
+        segment_mesh(np.eye(4, 3), faces)
+
+
+@pytest.mark.parametrize('scale', [1e-20, 1e6, 1e18, 1e30])
+def test_no_scale_breaks_a_mesh(scale):
+    vertices, faces = _grid(12, (0, 1))
+    normals, valid = vertex_normals(vertices * np.float32(scale), faces)
+    assert np.isfinite(normals).all()
+    ids = segment_mesh(vertices * np.float32(scale), faces)
+    # One plane; where single precision overflows, faces are left out and vertices stay alone.
+    assert ids.max() == (0 if valid.all() else len(vertices) - 1)
+
+
+def test_equal_vertices_stay_alone():
+    np.testing.assert_array_equal(segment_mesh(np.ones((6, 3)), [[0, 1, 2], [3, 4, 5]]), range(6))
+
+
+def test_the_same_twice():
+    rng = np.random.default_rng(0)
+    vertices, faces = _grid(40, (0, 1))
+    vertices[:, 2] = rng.normal(0, 0.01, len(vertices))
+    first = segment_mesh(vertices, faces)
+    assert first.max() > 3
+    np.testing.assert_array_equal(first, segment_mesh(vertices, faces))

@@ -113,6 +113,55 @@ def test_a_huge_extent_does_not_overflow():
     assert ids[1] == ids[2]
 
 
+@pytest.mark.parametrize('scale', [1e-20, 1e6, 1e18, 1e30])
+def test_no_scale_breaks_points(scale):
+    points = _room(8, 400)[0] * np.float32(scale)
+    for voxel in (0.0, 0.02):
+        ids = segment_points(points, voxel=voxel)
+        np.testing.assert_array_equal(np.unique(ids), np.arange(ids.max() + 1))
+
+
+@pytest.mark.parametrize('bad', [np.nan, np.inf, -np.inf])
+def test_bad_numbers_are_refused(bad):
+    from unison3d.structures import PointScene
+
+    points = _room(9, 50)[0]
+    points[7, 2] = bad
+    for refuse in (segment_points, compute_superpoints, PointScene.from_arrays):
+        with pytest.raises(SceneError, match='row 7'):
+            refuse(points)
+    kept = PointScene.from_arrays(points, on_bad='drop')
+    assert len(compute_superpoints(kept.points)) == len(points) - 1
+
+
+@pytest.mark.parametrize('threads', [1, 2])
+def test_threads_play_no_role(threads):
+    import torch
+
+    rng = np.random.default_rng(10)
+    points = rng.uniform(0, 4, (30000, 3)).astype(np.float32) * [1, 1, 0.01]
+    colors = rng.uniform(0, 1, points.shape)
+    ids = segment_points(points, colors)
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        np.testing.assert_array_equal(segment_points(points, colors), ids)
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_given_normals_decide_where_they_are_known():
+    rng = np.random.default_rng(11)
+    points = np.pad(rng.uniform(0, 1, (4000, 2)), ((0, 0), (0, 1))).astype(np.float32)
+    left = points[:, 0] < 0.5
+    normals = np.where(left[:, None], [0.6, 0, 0.8], [-0.6, 0, 0.8])
+    ids = segment_points(points, normals=normals)
+    far = np.abs(points[:, 0] - 0.5) > 0.05
+    assert not set(ids[left & far]) & set(ids[~left & far])
+    unknown = segment_points(points, normals=np.zeros_like(points))
+    np.testing.assert_array_equal(unknown, segment_points(points))
+
+
 def test_lengths_are_checked():
     with pytest.raises(SceneError, match='colors has shape'):
         segment_points(np.zeros((3, 3)), np.zeros((2, 3)))
@@ -143,5 +192,5 @@ def test_real_scan_without_its_mesh():
         ((best == i) & (instance == i)).sum() / ((best == i) | (instance == i)).sum()
         for i in range(1, instance.max() + 1)
     ]
-    assert np.mean(overlap) > 0.74
-    assert (best == instance).mean() > 0.89
+    assert np.mean(overlap) > 0.77
+    assert (best == instance).mean() > 0.915

@@ -6,7 +6,8 @@ import numpy as np
 
 from unison3d.errors import SceneError
 from unison3d.native import kernel
-from unison3d.superpoints.graph import edge_weights, segment_graph
+from unison3d.superpoints.edges import weighted_face_edges
+from unison3d.superpoints.graph import segment_graph
 
 
 @kernel
@@ -27,7 +28,7 @@ def _vertex_normals(vertices, faces):
         ny = uz * vx - ux * vz
         nz = ux * vy - uy * vx
         length = np.sqrt(nx * nx + ny * ny + nz * nz)
-        if not length > 0:
+        if not 0 < length < np.inf:
             valid[f] = False
             continue
         nx /= length
@@ -44,11 +45,28 @@ def _vertex_normals(vertices, faces):
     return normals, valid
 
 
+def check_vertices(points: np.ndarray, where: str) -> np.ndarray:
+    """The points as contiguous float32, (N, 3).
+
+    Raises:
+        SceneError: some are not finite.
+    """
+    points = np.ascontiguousarray(points, np.float32).reshape(-1, 3)
+    bad = ~np.isfinite(points).all(axis=1)
+    if bad.any():
+        raise SceneError(
+            f'{where}: {bad.sum()} of {len(points)} points are not finite (first at row '
+            f'{bad.argmax()}). Build the scene with PointScene.from_arrays, which can drop them.'
+        )
+    return points
+
+
 def vertex_normals(vertices: np.ndarray, faces: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Average the unit normals of the faces around each vertex.
 
     The average runs in face order in float32 and is not normalised again, so its length falls
-    where the surface bends. Faces without area are left out.
+    where the surface bends. Faces without area are left out, and so are faces so large that their
+    area overflows.
 
     Args:
         vertices: float32, (N, 3), metres.
@@ -71,20 +89,6 @@ def vertex_normals(vertices: np.ndarray, faces: np.ndarray) -> tuple[np.ndarray,
     return _vertex_normals(vertices, faces)
 
 
-def mesh_edges(faces: np.ndarray) -> np.ndarray:
-    """List three edges per face in the order (0, 1), (0, 2), (2, 1).
-
-    A side shared by two faces appears twice, once per face.
-
-    Args:
-        faces: int32, (F, 3).
-
-    Returns:
-        int32, (3F, 2).
-    """
-    return np.asarray(faces, np.int32)[:, (0, 1, 0, 2, 2, 1)].reshape(-1, 2)
-
-
 def segment_mesh(
     vertices: np.ndarray, faces: np.ndarray, *, k: float = 0.01, min_vertices: int = 20
 ) -> np.ndarray:
@@ -103,13 +107,14 @@ def segment_mesh(
         int64, (N,), ids 0..S-1. A vertex without a face is a superpoint of its own.
 
     Raises:
-        SceneError: a face names a vertex that does not exist.
+        SceneError: a face names a vertex that does not exist, or vertices are not finite.
 
     Source:
         Felzenszwalb and Huttenlocher, IJCV 2004, with the edge weights of Karpathy et al.,
         ICRA 2013; parameters of the ScanNet release.
     """
+    vertices = check_vertices(vertices, 'segment_mesh')
+    faces = np.ascontiguousarray(faces, np.int32).reshape(-1, 3)
     normals, valid = vertex_normals(vertices, faces)
-    edges = mesh_edges(np.asarray(faces).reshape(-1, 3)[valid])
-    weights = edge_weights(vertices, normals, edges)
-    return segment_graph(len(normals), edges, weights, k=k, min_size=min_vertices)
+    edges, weights = weighted_face_edges(vertices, normals, faces, valid)
+    return segment_graph(len(vertices), edges, weights, k=k, min_size=min_vertices)

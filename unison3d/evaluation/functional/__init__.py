@@ -39,6 +39,12 @@ from unison3d.evaluation.functional.semantic import (
     nan_mean,
     semantic_result,
 )
+from unison3d.evaluation.functional.superpoints import (
+    achievable_accuracy,
+    adjusted_rand_index,
+    boundary_points,
+    boundary_recall,
+)
 
 __all__ = [
     'PROMPT_THRESHOLDS',
@@ -51,6 +57,10 @@ __all__ = [
     'SceneMatches',
     'SemanticEvaluator',
     'SemanticResult',
+    'achievable_accuracy',
+    'adjusted_rand_index',
+    'boundary_points',
+    'boundary_recall',
     'clicks_until',
     'confusion_matrix',
     'decode_scannet_ids',
