@@ -4,7 +4,12 @@ import numpy as np
 import pytest
 
 from unison3d.errors import FileFormatError
-from unison3d.evaluation.benchmark_files import read_benchmark_ids, read_benchmark_predictions
+from unison3d.evaluation.benchmark_files import (
+    read_benchmark_ids,
+    read_benchmark_predictions,
+    write_benchmark_ids,
+    write_benchmark_predictions,
+)
 
 
 def test_reads_masks_labels_and_scores(tmp_path):
@@ -58,3 +63,23 @@ def test_missing_and_binary_files_are_refused(tmp_path):
         read_benchmark_predictions(tmp_path / 'raw.txt')
     with pytest.raises(FileFormatError):
         read_benchmark_ids(tmp_path / 'raw.txt')
+
+
+def test_what_is_written_reads_back(tmp_path):
+    ids = np.array([0, 39, 1, 7])
+    path = write_benchmark_ids(tmp_path / 'semantic' / 'scene.txt', ids)
+    assert path.read_text() == '0\n39\n1\n7\n'
+    rows = [(np.array([True, False, True, True]), 5, 0.25), (np.zeros(4, bool), 3, 1.0)]
+    path = write_benchmark_predictions(tmp_path / 'instance' / 'scene.txt', rows)
+    assert path.read_text().splitlines() == [
+        'predicted_masks/scene_000.txt 5 0.250000',
+        'predicted_masks/scene_001.txt 3 1.000000',
+    ]
+    masks, labels, scores = read_benchmark_predictions(path)
+    np.testing.assert_array_equal(masks, [mask for mask, _, _ in rows])
+    assert labels.tolist() == [5, 3] and scores.tolist() == [0.25, 1.0]
+    assert read_benchmark_predictions(write_benchmark_predictions(tmp_path / 'none.txt', []))[
+        0
+    ].shape == (0, 0)
+    with pytest.raises(FileFormatError, match='blanks'):
+        write_benchmark_predictions(tmp_path / 'my scene.txt', rows)

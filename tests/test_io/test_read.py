@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -32,3 +35,10 @@ def test_unknown_missing_and_empty_folder(tmp_path):
         read_scene(tmp_path / 'b.ply')
     with pytest.raises(FileFormatError, match='ScanNet'):
         read_scene(tmp_path)
+
+
+def test_readers_start_without_torch_and_without_compiling():
+    """Most mistakes are a path, and should be told at once."""
+    code = 'import sys, unison3d.io; print({"torch", "numba"} & set(sys.modules))'
+    done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, timeout=60)
+    assert done.stdout.strip() == 'set()', done.stderr

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from unison3d.apis.colors import instance_colors, semantic_colors
+from unison3d.apis.exports import (
+    EXPORT_FOLDER,
+    PAINTED,
+    check_exports,
+    remove_exports,
+    write_exports,
+)
 from unison3d.apis.questions import TASKS
 from unison3d.apis.superpoint_table import best_mask
 from unison3d.errors import ConfigError
@@ -19,17 +27,19 @@ if TYPE_CHECKING:
     from unison3d.apis.scene_result import SceneResult
 
 NEUTRAL = np.array([0.72, 0.72, 0.72], np.float32)
-# Weaker masks are not painted; those of prompts always are.
-PAINTED = 0.1
 #: Picture of all answers, which ``unison3d infer --picture`` adds.
 OVERVIEW = 'overview.png'
 #: Every file that may belong to a result. The first says that the others are complete.
 RESULT_FILES = ('result.json', 'result.npz', OVERVIEW, *(f'{task}.ply' for task in TASKS))
 
 
-def save(result: SceneResult, out: Path, *, overwrite: bool = False) -> list[Path]:
+def save(
+    result: SceneResult, out: Path, *, overwrite: bool = False, export: Sequence[str] = ()
+) -> list[Path]:
     """See :meth:`SceneResult.save`."""
-    old = [path for path in (out / name for name in RESULT_FILES) if path.exists()]
+    check_exports(export, result.tasks)
+    owned = (*RESULT_FILES, EXPORT_FOLDER)
+    old = [path for path in (out / name for name in owned) if path.exists()]
     if old and not overwrite:
         raise ConfigError(
             f'{out} already holds a result ({old[0].name}); pass overwrite=True (--overwrite) or '
@@ -38,8 +48,10 @@ def save(result: SceneResult, out: Path, *, overwrite: bool = False) -> list[Pat
     out.mkdir(parents=True, exist_ok=True)
     # result.json leaves first: from here until the end the folder claims nothing.
     for path in old:
-        path.unlink()
-    points = file_points(result)
+        if path.name != EXPORT_FOLDER:
+            path.unlink()
+    remove_exports(out)
+    points = result.file_points
     paths = [
         write_ply(
             out / f'{task}.ply',
@@ -50,17 +62,10 @@ def save(result: SceneResult, out: Path, *, overwrite: bool = False) -> list[Pat
         )
         for task, colors in colorings(result).items()
     ]
+    paths += write_exports(result, out, export)
     paths.append(write_npz(out / 'result.npz', arrays(result)))
     paths.append(write_json(out / 'result.json', result.to_json()))
     return paths
-
-
-def file_points(result: SceneResult) -> np.ndarray:
-    """(N, 3): the points in the coordinates of the file, in double precision where they need it."""
-    scene = result.scene
-    if scene.origin.any():
-        return scene.world_points / result.scale
-    return scene.points if result.scale == 1 else (scene.points / result.scale).astype(np.float32)
 
 
 def colorings(result: SceneResult) -> dict[str, np.ndarray]:

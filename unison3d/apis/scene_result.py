@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -156,6 +157,14 @@ class SceneResult:
 
     # ------------------------------------------------------------------ reports and files
 
+    @property
+    def file_points(self) -> np.ndarray:
+        """(N, 3): the points in the coordinates of the file, in double where they need it."""
+        if self.scene.origin.any():
+            return self.scene.world_points / self.scale
+        points = self.scene.points
+        return points if self.scale == 1 else (points / self.scale).astype(np.float32)
+
     @cached_property
     def superpoint_table(self) -> SuperpointTable:
         """Sizes and corners of the superpoints."""
@@ -177,7 +186,9 @@ class SceneResult:
         """Arrays of all tasks, see :func:`unison3d.apis.result_files.arrays`."""
         return result_files.arrays(self)
 
-    def save(self, out: str | Path, *, overwrite: bool = False) -> list[Path]:
+    def save(
+        self, out: str | Path, *, overwrite: bool = False, export: Sequence[str] = ()
+    ) -> list[Path]:
         """Write ``result.json``, ``result.npz`` and one coloured PLY per task.
 
         ``result.json`` is written last, so its presence says that the others are complete and
@@ -186,12 +197,16 @@ class SceneResult:
         Args:
             out: folder, made if missing.
             overwrite: replace an earlier result: its files are removed, also those of tasks that
-                this result does not have. Other files in the folder stay.
+                this result does not have, and its folder ``exports``. Other files in the folder
+                stay.
+            export: further formats, written below ``exports``: any of ``'glb'``, ``'scannet'``,
+                ``'coco'``, ``'semantickitti'``, ``'crops'``, see :mod:`unison3d.apis.exports`.
 
         Returns:
-            The files.
+            The files, and the folders of those formats that take many files.
 
         Raises:
-            ConfigError: the folder already holds files of a result and ``overwrite`` is off.
+            ConfigError: the folder already holds files of a result and ``overwrite`` is off; an
+                export that is not known, or that shows none of the tasks.
         """
-        return result_files.save(self, Path(out), overwrite=overwrite)
+        return result_files.save(self, Path(out), overwrite=overwrite, export=export)

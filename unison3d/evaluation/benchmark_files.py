@@ -1,15 +1,33 @@
-"""Readers of the text files in which ScanNet benchmark results are exchanged."""
+"""The text files in which ScanNet benchmark results are exchanged, in and out.
+
+=============================  =====================================================================
+file                           content
+=============================  =====================================================================
+``<scan>.txt``, semantic task  one label id per line and vertex
+``<scan>.txt``, instance task  ``predicted_masks/<scan>_000.txt label score`` per predicted instance
+``predicted_masks/*.txt``      0 or 1 per line and vertex
+=============================  =====================================================================
+
+Source: the documentation of the ScanNet benchmark (kaldir.vc.in.tum.de/scannet_benchmark).
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from unison3d.errors import FileFormatError
+from unison3d.io.atomic import atomic_write
 
-__all__ = ['read_benchmark_ids', 'read_benchmark_predictions']
+__all__ = [
+    'read_benchmark_ids',
+    'read_benchmark_predictions',
+    'write_benchmark_ids',
+    'write_benchmark_predictions',
+]
 
 
 def read_benchmark_ids(path: str | Path) -> NDArray[np.int64]:
@@ -78,3 +96,46 @@ def read_benchmark_predictions(
         scores.append(score)
     stacked = np.stack(masks) if masks else np.zeros((0, 0), dtype=np.bool_)
     return stacked, np.array(labels, dtype=np.int64), np.array(scores, dtype=np.float64)
+
+
+def write_benchmark_ids(path: str | Path, ids: NDArray[np.integer]) -> Path:
+    """Write one integer per line, atomically.
+
+    Args:
+        path: ``<scan>.txt``.
+        ids: (N,), such as the label id of each vertex.
+    """
+    path = Path(path)
+    with atomic_write(path) as file:
+        file.write(''.join(f'{value}\n' for value in np.asarray(ids).tolist()).encode('ascii'))
+    return path
+
+
+def write_benchmark_predictions(
+    path: str | Path, predictions: Iterable[tuple[NDArray[np.bool_], int, float]]
+) -> Path:
+    """Write the instance predictions of one scan.
+
+    The list is written last, so where it is there all its masks are.
+
+    Args:
+        path: the list, ``<scan>.txt``; masks go to ``predicted_masks`` beside it.
+        predictions: mask bool (N,), label id and score of each instance.
+
+    Raises:
+        FileFormatError: blanks in the name of the scan, which the list could not hold.
+    """
+    path = Path(path)
+    if path.stem.split() != [path.stem]:
+        raise FileFormatError(f'{path}: the name of a scan in a benchmark list has no blanks.')
+    lines = []
+    for number, (mask, label, score) in enumerate(predictions):
+        name = f'predicted_masks/{path.stem}_{number:03d}.txt'
+        rows = np.full((len(mask), 2), ord('\n'), np.uint8)
+        rows[:, 0] = np.where(mask, ord('1'), ord('0'))
+        with atomic_write(path.parent / name) as file:
+            file.write(rows.tobytes())
+        lines.append(f'{name} {int(label)} {float(score):.6f}\n')
+    with atomic_write(path, 'w') as file:
+        file.write(''.join(lines))
+    return path

@@ -51,6 +51,8 @@ _COLORS = ('colors', 'color', 'rgb', 'colours', 'colour')
 _NORMALS = ('normals', 'normal')
 _FACES = ('faces', 'triangles')
 _ALIGNMENT = ('axis_alignment', 'axis_align_matrix')
+#: Under these names nothing else is meant, so they have to fit.
+_OWN_LABELS = {'superpoints', 'semantic_ids', 'instance_ids', 'part_ids'}
 
 
 def read_npy(path: str | os.PathLike[str]) -> RawScene:
@@ -141,6 +143,11 @@ def _from_arrays(arrays: dict[str, np.ndarray], path: Path) -> RawScene:
         for name, array in arrays.items()
         if array.shape in (grid, (count,), (count, 1)) and array.dtype.kind in 'iufb'
     }
+    for name in sorted(_OWN_LABELS & (arrays.keys() - per_point.keys())):
+        raise FileFormatError(
+            f'{path}: {name} has shape {arrays[name].shape} and type {arrays[name].dtype}, '
+            f'expected a number for each of {count:,} points. It is of another scan, or damaged.'
+        )
     labels, used = take_labels(per_point, superpoints='superpoints')
     return RawScene(
         points[..., :3].reshape(count, 3),

@@ -7,7 +7,6 @@ triangles, are read in one step; mixed polygons take one short walk over the row
 from __future__ import annotations
 
 import struct
-import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +14,7 @@ import numpy as np
 
 from unison3d.errors import FileFormatError
 from unison3d.io.files import human_bytes
+from unison3d.io.numbers import cast_numbers, parse_numbers
 from unison3d.io.ply_header import PlyElement, PlyHeader
 
 __all__ = ['Ragged', 'read_body', 'triangulate']
@@ -64,6 +64,10 @@ def read_body(data: bytes, header: PlyHeader, path: Path) -> dict[str, Columns]:
     columns: dict[str, Columns] = {}
     for element in header.elements:
         columns[element.name], place = _read_binary(data, place, element, path)
+    # Some programs end a file with a line feed, or fill it up with zeros.
+    rest = len(data[place:].strip(b'\0 \t\r\n'))
+    if rest:
+        raise _too_long(path, header, human_bytes(rest))
     return columns
 
 
@@ -73,6 +77,14 @@ def _too_short(path: Path, header: PlyHeader, size: int, promised: int) -> FileF
         f'{path}: the header promises {rows}, at least {human_bytes(promised)} after the header; '
         f'the file has {human_bytes(max(size - header.body, 0))} there. It is truncated or its '
         'header is wrong; copy or export it again.'
+    )
+
+
+def _too_long(path: Path, header: PlyHeader, rest: str) -> FileFormatError:
+    rows = ', '.join(f'{e.count:,} rows of {e.name}' for e in header.elements)
+    return FileFormatError(
+        f'{path}: the header promises {rows}, and {rest} follow after them. Its counts are wrong, '
+        'so points and faces cannot be told apart; export it again.'
     )
 
 
@@ -215,35 +227,14 @@ def _read_ascii(data: bytes, header: PlyHeader, path: Path) -> dict[str, Columns
     promised = 2 * sum(e.count * len(e.properties) for e in header.elements) - 1
     if promised > len(data) - header.body:
         raise _too_short(path, header, len(data), promised)
-    numbers = _parse_numbers(data[header.body :], path)
+    numbers = parse_numbers(data[header.body :], path)
     place = 0
     columns: dict[str, Columns] = {}
     for element in header.elements:
         columns[element.name], place = _ascii_element(numbers, place, element, path)
+    if place < len(numbers):
+        raise _too_long(path, header, f'{len(numbers) - place:,} numbers')
     return columns
-
-
-def _parse_numbers(body: bytes, path: Path) -> np.ndarray:
-    """float64 of all blank-separated numbers. Whole numbers are exact up to 2**53."""
-    body = body.strip()
-    if not body:  # np.fromstring makes a number out of nothing here
-        return np.zeros(0)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter('error', DeprecationWarning)
-            return np.fromstring(body.decode('ascii'), dtype=np.float64, sep=' ')
-    except (DeprecationWarning, ValueError):
-        pass
-    for number, line in enumerate(body.split(b'\n'), start=1):
-        try:
-            np.array(line.split(), dtype=np.float64)
-        except ValueError as error:
-            text = line.decode('ascii', errors='replace').strip()[:60]
-            raise FileFormatError(
-                f'{path}: line {number} after the header is not numbers: "{text}". '
-                'The file is damaged, or it is binary and its format line is wrong.'
-            ) from error
-    return np.array(body.split(), dtype=np.float64)
 
 
 def _ascii_element(
@@ -259,11 +250,11 @@ def _ascii_element(
     at = 0
     for p in element.properties:
         if p.count_type is None:
-            columns[p.name] = _cast(table[:, at], p.dtype, path)
+            columns[p.name] = cast_numbers(table[:, at], p.dtype, path)
             at += 1
             continue
         length = int(table[0, at])
-        values = _cast(table[:, at + 1 : at + 1 + length].reshape(-1), p.dtype, path)
+        values = cast_numbers(table[:, at + 1 : at + 1 + length].reshape(-1), p.dtype, path)
         columns[p.name] = Ragged(np.full(element.count, length, np.int64), values)
         at += 1 + length
     return columns, place + element.count * width
@@ -319,22 +310,6 @@ def _ascii_mixed(
     for column, p in enumerate(element.properties):
         each = counts[:, column]
         inside = np.arange(each.sum()) - np.repeat(np.cumsum(each) - each, each)
-        values = _cast(numbers[np.repeat(starts[:, column], each) + inside], p.dtype, path)
+        values = cast_numbers(numbers[np.repeat(starts[:, column], each) + inside], p.dtype, path)
         columns[p.name] = values if p.count_type is None else Ragged(each.copy(), values)
     return columns, place
-
-
-def _cast(values: np.ndarray, dtype: np.dtype, path: Path) -> np.ndarray:
-    """The type of the header, if the numbers fit in it."""
-    if dtype.kind == 'f':
-        with np.errstate(over='ignore'):
-            return values.astype(dtype)
-    info = np.iinfo(dtype)
-    # The largest 64-bit numbers round up as floats, hence one more and less than.
-    fits = (values >= info.min) & (values < float(info.max + 1)) & (values == np.rint(values))
-    if not fits.all():
-        raise FileFormatError(
-            f'{path}: {values[~fits][0]:g} stands where the header promises type {dtype.name}. '
-            'The file is damaged or its header is wrong.'
-        )
-    return values.astype(dtype)
