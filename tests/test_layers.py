@@ -16,7 +16,7 @@ LAYERS = (
     ('native', 'registry'),
     ('io',),
     ('structures',),
-    ('sparse', 'superpoints'),
+    ('sparse', 'superpoints', 'fusion'),
     ('synth',),
     ('models',),
     ('datasets', 'evaluation', 'convert'),

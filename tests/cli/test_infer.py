@@ -107,6 +107,22 @@ def infer(scan, weights, out, *words):
     return main(['infer', str(scan), '--out', str(out), '--weights', str(weights), *words])
 
 
+def test_exports_lie_beside_the_result(scan, weights, tmp_path, capsys):
+    words = ['--json', '--task', 'panoptic', '--export', 'glb', 'coco', 'semantickitti']
+    assert infer(scan, weights, tmp_path / 'out', *words) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert list(report['summary']['tasks']) == ['panoptic']  # of the result, not of an export
+    for name in ('glb/panoptic.glb', 'coco/panoptic.json', 'semantickitti/box_room.label'):
+        path = tmp_path / 'out' / 'exports' / name
+        assert path.stat().st_size > 0 and str(path) in report['files']
+
+
+def test_an_export_that_shows_nothing_is_refused_early(scan, tmp_path, capsys):
+    words = ['--task', 'semantic', '--export', 'glb']
+    assert infer(scan, tmp_path / 'no weights', tmp_path / 'out', *words) == 2
+    assert 'export glb' in capsys.readouterr().err
+
+
 def test_json_output(scan, weights, tmp_path, capsys):
     assert infer(scan, weights, tmp_path / 'out', '--json', '--task', 'semantic') == 0
     report = json.loads(capsys.readouterr().out)

@@ -68,3 +68,18 @@ def test_rooms_are_a_data_set(tmp_path):
     ]
     assert scene['sentences']
     assert len(scene['instance_names']) == len(scene['instance_semantic'])
+
+
+def test_a_user_makes_scans_and_goes_on_later(tmp_path, capsys):
+    from unison3d.structures import PointScene
+
+    words = ['synth', 'scans', '--out', str(tmp_path), '--num', '1', '--seed', '3']
+    words += ['--profile', 'rooms-v1', '--image-width', '64']
+    assert main(words) == 0
+    assert 'unison3d prepare scannet' in capsys.readouterr().out
+    scene = PointScene.from_file(tmp_path / 'scans' / 'synth0000003_00')
+    assert len(scene) > 1000
+    assert scene.superpoints is not None
+    assert main(words) == 0
+    assert 'already there' in capsys.readouterr().out
+    assert main([*words, '--image-width', '65']) == ConfigError.exit_code

@@ -8,7 +8,13 @@ import numpy as np
 import pytest
 
 from unison3d.errors import VocabularyError
-from unison3d.structures.label_space import LABEL_SPACES, SCANNET20, LabelSpace, get_label_space
+from unison3d.structures.label_space import (
+    LABEL_SPACES,
+    SCANNET20,
+    LabelSpace,
+    frequency_groups,
+    get_label_space,
+)
 
 
 def test_scannet20_facts():
@@ -69,3 +75,15 @@ def test_frozen_and_checked():
         LabelSpace('x', ('a', 'b'), (), np.zeros((1, 3)), (1, 2))
     with pytest.raises(VocabularyError, match='stuff'):
         LabelSpace('x', ('a', 'b'), (1,), np.zeros((2, 3)), (1, 2))
+
+
+def test_frequency_groups():
+    from unison3d.datasets.label_spaces import SCANNET200
+
+    groups = frequency_groups(SCANNET200)
+    assert [len(ids) for ids in groups.values()] == [66, 68, 66]
+    assert sorted(sum(groups.values(), ())) == list(range(200))
+    assert SCANNET200.index('chair') in groups['head']
+    assert SCANNET200.index('mattress') in groups['common']
+    with pytest.raises(VocabularyError, match='scannet20 has no head'):
+        frequency_groups(SCANNET20)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from numbers import Real
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -24,6 +25,7 @@ from unison3d.apis.questions import (
 )
 from unison3d.apis.scene_result import SceneResult, TaskRecord
 from unison3d.errors import ConfigError, PromptError, SceneError
+from unison3d.fusion import fuse_capture, is_capture
 from unison3d.models import UnifiedSegmentor
 from unison3d.models.scene_batch import SceneFeatures
 from unison3d.structures import SCANNET20, Click, PointScene, Prompts, SceneSample
@@ -108,16 +110,19 @@ class Segmenter:
         on_bad: str = 'raise',
         scale: float = 1.0,
         num_features: int = 6,
+        capture: Mapping[str, Any] | None = None,
     ) -> PointScene:
         """Read, over-segment and encode a scene.
 
         Args:
-            scene: a file or folder :meth:`PointScene.from_file` reads, or a scene.
+            scene: a file or folder :meth:`PointScene.from_file` reads, a capture of posed depth
+                images that :func:`~unison3d.fusion.fuse_capture` reads, or a scene.
             on_bad: ``'raise'`` or ``'drop'`` points with bad numbers (files only).
             scale: metres per unit of the file, 0.001 for millimetres (files only). Clicks are then
                 given, and boxes and PLY files written, in the unit of the file; the scene and the
                 arrays of a result stay in metres.
             num_features: numbers per point of a ``.bin`` file.
+            capture: options of :func:`~unison3d.fusion.fuse_capture` (captures only).
 
         Returns:
             The scene with superpoints and normals.
@@ -129,13 +134,13 @@ class Segmenter:
         """
         start = time.perf_counter()
         if isinstance(scene, PointScene):
-            if on_bad != 'raise' or scale != 1 or num_features != 6:
+            if on_bad != 'raise' or scale != 1 or num_features != 6 or capture:
                 raise ConfigError(
-                    'on_bad, scale and num_features are for files, and this is a scene: give them '
-                    'to PointScene.from_file or PointScene.from_arrays instead'
+                    'on_bad, scale, num_features and capture are for files, and this is a scene: '
+                    'give them to PointScene.from_file or PointScene.from_arrays instead'
                 )
         else:
-            scene = _read(scene, on_bad, scale, num_features)
+            scene = _read(scene, on_bad, scale, num_features, capture or {})
         read = time.perf_counter()
         # As in training, also where the file has normals of its own: those of a mesh are smoother.
         normals = estimate_normals(scene.points)[0]
@@ -287,7 +292,9 @@ class Segmenter:
         return torch.from_numpy(scene.superpoints[nearest])
 
 
-def _read(path: object, on_bad: str, scale: float, num_features: int) -> PointScene:
+def _read(
+    path: object, on_bad: str, scale: float, num_features: int, capture: Mapping[str, Any]
+) -> PointScene:
     if not isinstance(path, (str, os.PathLike)):
         raise SceneError(
             f'set_scene got a {type(path).__name__}, expected the path of a scan or a PointScene. '
@@ -295,4 +302,16 @@ def _read(path: object, on_bad: str, scale: float, num_features: int) -> PointSc
         )
     if not isinstance(scale, Real) or isinstance(scale, bool):
         raise ConfigError(f'scale is {scale!r}, expected a positive number, 0.001 for millimetres')
+    if is_capture(path):
+        if scale != 1:
+            raise ConfigError(
+                f'scale is {scale} and {path} is a capture of depth images, whose poses are in '
+                'metres. The unit of the depth images is depth_scale.'
+            )
+        return fuse_capture(path, **capture)
+    if capture:
+        raise ConfigError(
+            f'{", ".join(capture)} are for captures of posed depth images, and {path} is none. '
+            'Leave them out.'
+        )
     return PointScene.from_file(path, on_bad=on_bad, scale=float(scale), num_features=num_features)

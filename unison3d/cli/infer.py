@@ -9,6 +9,7 @@ import re
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -22,6 +23,8 @@ CLOSED_SET = ('panoptic', 'semantic', 'instance')
 # The option that carries the prompts of a task. Only the first two cannot do without.
 PROMPTED = {'interactive': '--click', 'referring': '--text', 'open_vocabulary': '--vocabulary'}
 TASKS = (*CLOSED_SET, *PROMPTED)
+# Named here as well, so that --help needs no torch.
+EXPORTS = ('glb', 'scannet', 'coco', 'semantickitti', 'crops')
 
 _NUMBER = r'[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?'
 _CLICK = re.compile(rf'(?:(?P<sign>[-+])(?P<object>\d+):)?(?P<xyz>{_NUMBER}(?:,{_NUMBER}){{2}})')
@@ -43,7 +46,12 @@ def add_parser(verbs: argparse._SubParsersAction, common: argparse.ArgumentParse
         help='segment a scan',
         description='Segment a scan and write a coloured PLY, an NPZ and a JSON summary.',
     )
-    parser.add_argument('scan', metavar='SCAN', help='.ply, .npy, .npz, .bin or a ScanNet folder')
+    parser.add_argument(
+        'scan',
+        metavar='SCAN',
+        help='.ply, .pcd, .las, .laz, .e57, .obj, .glb, .gltf, .npy, .npz, .bin, ScanNet folder, '
+        'or a folder of depth images with poses (docs/cameras.md), .sens',
+    )
     parser.add_argument(
         '--out', type=Path, help='folder for the results. Default: work_dirs/infer/<name of SCAN>'
     )
@@ -80,6 +88,7 @@ def add_parser(verbs: argparse._SubParsersAction, common: argparse.ArgumentParse
         help='class names of your own, separated by commas, for open-vocabulary segmentation. '
         'Default with --task open_vocabulary: the names known from training',
     )
+    _add_capture_options(parser)
     running = parser.add_argument_group('how to run')
     running.add_argument('--weights', type=Path, help='default: the weights that ship')
     running.add_argument(
@@ -107,11 +116,58 @@ def add_parser(verbs: argparse._SubParsersAction, common: argparse.ArgumentParse
         'x y z r g b',
     )
     running.add_argument(
+        '--export',
+        nargs='+',
+        choices=EXPORTS,
+        default=[],
+        metavar='FORMAT',
+        help=f'write the result in further formats as well, one or more of: {", ".join(EXPORTS)}',
+    )
+    running.add_argument(
         '--picture', action='store_true', help='draw all answers into overview.png as well'
     )
     running.add_argument('--overwrite', action='store_true', help='replace results in --out')
     running.add_argument('--json', action='store_true', help='print one JSON object, no prose')
     parser.set_defaults(run=run)
+
+
+def _add_capture_options(parser: argparse.ArgumentParser) -> None:
+    captures = parser.add_argument_group('folders of depth images')
+    captures.add_argument(
+        '--depth-scale',
+        type=float,
+        metavar='METRES',
+        help='metres per unit of the depth images. Default: that of the layout, mostly 0.001',
+    )
+    captures.add_argument(
+        '--up',
+        choices=('auto', 'x', '-x', 'y', '-y', 'z', '-z'),
+        help='direction of up in the world of the poses; write --up=-y. Default: auto, an estimate',
+    )
+    captures.add_argument(
+        '--every', type=int, metavar='N', help='use every N-th frame. Default: about 300 in all'
+    )
+    captures.add_argument(
+        '--max-depth',
+        type=float,
+        metavar='METRES',
+        help='leave out what is measured farther away. Default: 5',
+    )
+    captures.add_argument(
+        '--fusion-voxel', type=float, metavar='METRES', help='voxels of the fusion. Default: 0.02'
+    )
+
+
+def capture_options(args: argparse.Namespace) -> dict[str, object]:
+    """Those options of the fusion that were given."""
+    options = {
+        'depth_scale': args.depth_scale,
+        'up': args.up,
+        'every': args.every,
+        'max_depth': args.max_depth,
+        'voxel_size': args.fusion_voxel,
+    }
+    return {name: value for name, value in options.items() if value is not None}
 
 
 def parse_click(text: str) -> ClickArgument:
@@ -214,23 +270,34 @@ def run(args: argparse.Namespace) -> int:
     import torch
 
     from unison3d.apis import Segmenter
+    from unison3d.apis.exports import check_exports
     from unison3d.apis.result_files import OVERVIEW
 
+    check_exports(args.export, tasks)
+
     torch.manual_seed(args.seed)
-    segmenter = Segmenter.from_pretrained(args.weights, device=args.device)
-    ready = time.perf_counter()
-    reading = {} if args.num_features is None else {'num_features': args.num_features}
-    segmenter.set_scene(args.scan, on_bad=args.on_bad, scale=args.scale, **reading)
-    result = segmenter.predict(
-        tasks=tasks, clicks=clicks or None, texts=args.text or None, vocabulary=vocabulary
-    )
+    # With --json the output is one object and nothing else, so what is logged goes elsewhere.
+    with redirect_stdout(sys.stderr if args.json else sys.stdout):
+        segmenter = Segmenter.from_pretrained(args.weights, device=args.device)
+        ready = time.perf_counter()
+        reading = {} if args.num_features is None else {'num_features': args.num_features}
+        segmenter.set_scene(
+            args.scan,
+            on_bad=args.on_bad,
+            scale=args.scale,
+            capture=capture_options(args),
+            **reading,
+        )
+        result = segmenter.predict(
+            tasks=tasks, clicks=clicks or None, texts=args.text or None, vocabulary=vocabulary
+        )
     done = time.perf_counter()
-    paths = [Path(path) for path in result.save(out, overwrite=args.overwrite)]
+    paths = [Path(path) for path in result.save(out, overwrite=args.overwrite, export=args.export)]
     if args.picture:
         paths.append(draw_overview(result, out / OVERVIEW))
     seconds = {'start_up': round(ready - start, 3), 'segmentation': round(done - ready, 3)}
     if args.json:
-        summaries = [path for path in paths if path.suffix == '.json']
+        summaries = [path for path in paths if path.name == 'result.json']
         content = json.loads(summaries[0].read_text(encoding='utf-8')) if summaries else {}
         report = {'files': [str(path) for path in paths], 'seconds': seconds, 'summary': content}
         json.dump(report, sys.stdout, indent=2)

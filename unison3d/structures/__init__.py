@@ -1,5 +1,7 @@
 """Containers that hold their own invariants: scenes, prompts, masks, samples."""
 
+from unison3d.structures.camera import Camera
+from unison3d.structures.frame_set import Frame, FrameSet, read_frames
 from unison3d.structures.instance_masks import InstanceMasks
 from unison3d.structures.label_space import LABEL_SPACES, SCANNET20, LabelSpace
 from unison3d.structures.point_scene import PointScene
@@ -9,10 +11,14 @@ from unison3d.structures.scene_sample import SceneSample
 __all__ = [
     'LABEL_SPACES',
     'SCANNET20',
+    'Camera',
     'Click',
+    'Frame',
+    'FrameSet',
     'InstanceMasks',
     'LabelSpace',
     'PointScene',
     'Prompts',
     'SceneSample',
+    'read_frames',
 ]

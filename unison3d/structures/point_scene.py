@@ -245,7 +245,7 @@ class PointScene:
         scale: float = 1.0,
         num_features: int = 6,
     ) -> PointScene:
-        """Read a scan: ``.ply``, ``.npy``, ``.npz``, ``.bin`` or a ScanNet scan folder.
+        """Read a scan: a file of any kind in ``docs/formats.md``, or a ScanNet scan folder.
 
         Args:
             path: file or folder.
