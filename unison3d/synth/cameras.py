@@ -21,9 +21,9 @@ def _view(
 def draw_cameras(room: Room, rng: np.random.Generator) -> list[tuple[np.ndarray, np.ndarray]]:
     """A walk through the room: positions (3,) and camera axes (3, 3) with rows right, up,
     forward."""
-    low, high = room.polygon.min(0), room.polygon.max(0)
+    low, high = room.walk.min(0), room.walk.max(0)
     spots = rng.uniform(low + 0.25, high - 0.25, (160, 2))
-    spots = spots[inside(room.polygon, spots)]
+    spots = spots[inside(room.walk, spots)]
     solid = room.boxes[
         (room.boxes[:, 5] < 1.2) & (room.boxes[:, 6] > 0.9) & (room.boxes[:, 2] > 0.1)
     ]
@@ -39,7 +39,7 @@ def draw_cameras(room: Room, rng: np.random.Generator) -> list[tuple[np.ndarray,
     care = rng.uniform(0.6, 1.5)  # some people scan thoroughly, some do not
     stops = int(np.clip(round(care * (2.5 + area / 7)), 3, 10))
     if len(spots) == 0:
-        spots = room.polygon.mean(0, keepdims=True)
+        spots = room.walk.mean(0, keepdims=True)
     # Farthest-first choice: a person walks around the room rather than standing still.
     chosen = [int(rng.integers(len(spots)))]
     for _ in range(stops - 1):
@@ -48,7 +48,7 @@ def draw_cameras(room: Room, rng: np.random.Generator) -> list[tuple[np.ndarray,
     out = []
     for k in chosen:
         turn = rng.uniform(0, 2 * np.pi)
-        centre = np.arctan2(*(room.polygon.mean(0) - spots[k])[::-1])
+        centre = np.arctan2(*(room.walk.mean(0) - spots[k])[::-1])
         views = int(rng.integers(2, 5))
         for v in range(views):
             yaw = (
@@ -60,6 +60,9 @@ def draw_cameras(room: Room, rng: np.random.Generator) -> list[tuple[np.ndarray,
             out.append(_view(np.array([*spots[k], rng.uniform(1.3, 1.75)]), yaw, pitch, rng))
     # Then the things in the room get a closer look.
     things = [o for o in room.objects if o.name]
+    if room.walk is not room.polygon:
+        reached = inside(room.walk, np.array([o.pose[:2] for o in things]).reshape(-1, 2))
+        things = [o for o, ok in zip(things, reached, strict=True) if ok]
     for _ in range(min(len(things), int(care * rng.uniform(2, 9)))):
         pose = things[int(rng.integers(len(things)))].pose
         d = np.linalg.norm(spots - pose[:2], axis=1)

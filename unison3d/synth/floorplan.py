@@ -136,8 +136,12 @@ def wall_shape(
     height: float,
     paint: Paint,
     board: Paint | None,
+    depth: float | None = None,
 ) -> Shape:
-    """The faces of one wall around its openings, the reveals, and the baseboard; world frame."""
+    """The faces of one wall around its openings, the reveals, and the baseboard; world frame.
+
+    The reveals are ``depth`` metres deep, drawn if None.
+    """
     s = Shape()
     along, up, inward = (
         np.array([*wall.along, 0]),
@@ -154,7 +158,7 @@ def wall_shape(
             )
 
     at = 0.0
-    thick = rng.uniform(0.08, 0.25)
+    thick = rng.uniform(0.08, 0.25) if depth is None else depth
     for o in mine:
         face(at, o.s0, 0, height)
         face(o.s0, o.s1, 0, o.z0)
@@ -167,7 +171,7 @@ def wall_shape(
     if board is not None:
         h, t = rng.uniform(0.06, 0.14), 0.015
         turn = rotation('z', float(np.arctan2(wall.along[1], wall.along[0])))
-        cuts = [0.0, *(v for o in mine if o.kind == 'door' for v in (o.s0, o.s1)), wall.length]
+        cuts = [0.0, *(v for o in mine if o.z0 == 0 for v in (o.s0, o.s1)), wall.length]
         for a, b in zip(cuts[::2], cuts[1::2], strict=True):
             if b - a > 0.05:
                 c = wall.at((a + b) / 2, t / 2)
@@ -193,7 +197,7 @@ def door_shape(
     trim = paint if rng.random() < 0.5 else make_paint(rng, ('white', 'gray', 'brown', 'beige'))
     if style < 0.08:
         return None, _beyond(rng, width), 0.0
-    s = Shape()
+    s = Shape('frame')
     t = rng.uniform(0.03, 0.09)
     out = rng.uniform(0.005, 0.03)
     for sx in (-1, 1):
@@ -203,7 +207,7 @@ def door_shape(
             trim,
         )
     s.box((0, -out / 2 + 0.02, height + t / 2), (width + 2 * t, out + 0.05, t), trim)
-    s.next_part()
+    s.next_part('panel')
     panels = 2 if width > 1.2 else 1
     pw = width / panels
     recess = rng.uniform(-0.01, 0.1)
@@ -267,7 +271,7 @@ def _beyond(rng: np.random.Generator, width: float) -> Shape:
 
 def window_shape(rng: np.random.Generator, width: float, height: float) -> Shape:
     """Window in its own frame (z = 0 its lower edge, y = 0 the wall face, room at -y)."""
-    s = Shape()
+    s = Shape('frame')
     frame = make_paint(rng, ('white', 'white', 'white', 'gray', 'black', 'brown'))
     depth = rng.uniform(0.0, 0.16)
     t = rng.uniform(0.04, 0.1)
@@ -291,13 +295,13 @@ def window_shape(rng: np.random.Generator, width: float, height: float) -> Shape
             )
         for z in (-trim / 2, height + trim / 2):
             s.box((0, 0, z), (width, 0.03, trim), frame)
-    s.next_part()
+    s.next_part('glass')
     light = make_paint(
         rng, ('white', 'white', 'gray', 'blue'), GLASS if rng.random() < 0.65 else PLAIN
     )
     s.sheet((width / 2, depth + 0.02, 0), (-width, 0, 0), (0, 0, height), light, two_sided=False)
     if rng.random() < 0.5:
-        s.next_part()
+        s.next_part('sill')
         s.block(
             -width / 2 - 0.05,
             width / 2 + 0.05,

@@ -10,7 +10,7 @@ from .primitives import Shape, rotation
 
 def lamp(rng: np.random.Generator) -> Shape:
     """Table lamp."""
-    s = Shape()
+    s = Shape('stand')
     h = rng.uniform(0.35, 0.7)
     foot = metal(rng) if rng.random() < 0.5 else wood(rng)
     if rng.random() < 0.3:
@@ -24,7 +24,7 @@ def lamp(rng: np.random.Generator) -> Shape:
     else:
         s.cone((0, 0, 0), (0, 0, 0.03), 0.09, 0.08, foot)
         s.cone((0, 0, 0.03), (0, 0, h * 0.65), 0.015, 0.015, foot)
-    s.next_part()
+    s.next_part('shade')
     r = rng.uniform(0.1, 0.19)
     s.cone(
         (0, 0, h * 0.58),
@@ -39,12 +39,12 @@ def lamp(rng: np.random.Generator) -> Shape:
 
 
 def floor_lamp(rng: np.random.Generator) -> Shape:
-    s = Shape()
+    s = Shape('stand')
     h = rng.uniform(1.35, 1.8)
     foot = metal(rng)
     s.cone((0, 0, 0), (0, 0, 0.03), 0.15, 0.13, foot)
     s.cone((0, 0, 0.03), (0, 0, h), 0.014, 0.014, foot)
-    s.next_part()
+    s.next_part('shade')
     if rng.random() < 0.6:
         r = rng.uniform(0.14, 0.24)
         s.cone(
@@ -78,7 +78,7 @@ def floor_plant(rng: np.random.Generator) -> Shape:
 
 
 def _plant(rng: np.random.Generator, h: float) -> Shape:
-    s = Shape()
+    s = Shape('pot')
     pot = h * rng.uniform(0.2, 0.35)
     r = min(pot * 0.6, 0.2)
     s.cone(
@@ -88,7 +88,7 @@ def _plant(rng: np.random.Generator, h: float) -> Shape:
         r,
         make_paint(rng, ('brown', 'white', 'black', 'orange', 'gray', 'blue')),
     )
-    s.next_part()
+    s.next_part('leaves')
     spread = h * rng.uniform(0.2, 0.4)
     for _ in range(int(rng.integers(8, 20))):
         a, e = rng.uniform(0, 2 * np.pi), rng.uniform(0.3, 1.0)
@@ -200,14 +200,14 @@ def bag(rng: np.random.Generator) -> Shape:
 
 
 def backpack(rng: np.random.Generator) -> Shape:
-    s = Shape()
+    s = Shape('bag')
     w, d, h = rng.uniform(0.28, 0.36), rng.uniform(0.16, 0.26), rng.uniform(0.4, 0.52)
     paint = make_paint(rng, ('black', 'black', 'blue', 'gray', 'red', 'green', 'purple'))
     turn = rotation('x', -rng.uniform(0, 0.35))
     s.box(
         (0, 0, h / 2), (w, d, h), paint, round_power=rng.uniform(3, 5), turn=turn, taper=(0.8, 0.7)
     )
-    s.next_part()
+    s.next_part('pocket')
     s.box((0, -d * 0.5, h * 0.3), (w * 0.75, d * 0.4, h * 0.45), paint, round_power=3, turn=turn)
     return s
 
@@ -226,7 +226,7 @@ def suitcase(rng: np.random.Generator) -> Shape:
 
 def trash_can(rng: np.random.Generator) -> Shape:
     """Round, square or swing-top bin, open or with a bag."""
-    s = Shape()
+    s = Shape('bin')
     r, h = rng.uniform(0.11, 0.22), rng.uniform(0.25, 0.65)
     paint = make_paint(rng, ('black', 'black', 'gray', 'gray', 'white', 'blue', 'green', 'beige'))
     if rng.random() < 0.5:
@@ -254,7 +254,7 @@ def trash_can(rng: np.random.Generator) -> Shape:
             make_paint(rng, ('white', 'gray', 'black')),
         )
     if rng.random() < 0.3:
-        s.next_part()
+        s.next_part('lid')
         s.cone(
             (0, 0, h - 0.06),
             (0, 0, h + 0.02),
@@ -268,7 +268,7 @@ def trash_can(rng: np.random.Generator) -> Shape:
 
 
 def recycling_bin(rng: np.random.Generator) -> Shape:
-    s = Shape()
+    s = Shape('bin')
     w, d, h = rng.uniform(0.3, 0.42), rng.uniform(0.25, 0.45), rng.uniform(0.38, 0.75)
     paint = make_paint(rng, ('blue', 'blue', 'green'))
     for sx in (-1, 1):

@@ -21,13 +21,13 @@ from .primitives import Shape, rotation
 
 
 def monitor(rng: np.random.Generator) -> Shape:
-    s = Shape()
+    s = Shape('stand')
     w, h = rng.uniform(0.4, 0.62), rng.uniform(0.26, 0.36)
     body = make_paint(rng, ('black', 'black', 'gray'))
     z = rng.uniform(0.08, 0.16)
     s.box((0, 0.02, 0.01), (0.24, 0.18, 0.02), body)
     s.box((0, 0.06, z), (0.05, 0.03, 2 * z), body)
-    s.next_part()
+    s.next_part('screen')
     tilt = rotation('x', -rng.uniform(0, 0.15))
     s.box((0, 0.02, z + h / 2), (w, rng.uniform(0.025, 0.07), h), body, turn=tilt)
     s.box(
@@ -41,7 +41,7 @@ def monitor(rng: np.random.Generator) -> Shape:
 
 def tv(rng: np.random.Generator) -> Shape:
     """Flat television on a foot, or an old deep one."""
-    s = Shape()
+    s = Shape('stand')
     body = make_paint(rng, ('black', 'black', 'gray'))
     screen = make_paint(rng, 'black', BLACK_GLASS)
     if rng.random() < 0.2:
@@ -53,18 +53,18 @@ def tv(rng: np.random.Generator) -> Shape:
     h = w * 0.57
     s.box((0, 0, 0.012), (w * 0.4, 0.22, 0.024), body)
     s.box((0, 0.03, 0.06), (0.12, 0.04, 0.1), body)
-    s.next_part()
+    s.next_part('screen')
     s.box((0, 0, 0.07 + h / 2), (w, 0.05, h), body)
     s.box((0, -0.027, 0.07 + h / 2), (w - 0.05, 0.01, h - 0.05), screen)
     return s
 
 
 def laptop(rng: np.random.Generator) -> Shape:
-    s = Shape()
+    s = Shape('keyboard')
     w, d = rng.uniform(0.3, 0.38), rng.uniform(0.21, 0.26)
     body = make_paint(rng, ('gray', 'black', 'white'))
     s.box((0, 0, 0.01), (w, d, 0.02), body)
-    s.next_part()
+    s.next_part('screen')
     turn = rotation('x', -rng.uniform(0.1, 0.5))
     s.box(
         np.array([0, d / 2, 0.01]) + turn @ np.array([0, 0, d / 2]), (w, 0.012, d), body, turn=turn
@@ -83,11 +83,11 @@ def keyboard(rng: np.random.Generator) -> Shape:
 
 
 def printer(rng: np.random.Generator) -> Shape:
-    s = Shape()
+    s = Shape('body')
     w, d, h = rng.uniform(0.38, 0.55), rng.uniform(0.35, 0.5), rng.uniform(0.2, 0.45)
     body = make_paint(rng, ('white', 'gray', 'black', 'beige'))
     s.box((0, 0, h / 2), (w, d, h), body, round_power=14)
-    s.next_part()
+    s.next_part('tray')
     s.box(
         (0, -d * 0.55, h * 0.3),
         (w * 0.7, d * 0.3, 0.02),
@@ -165,7 +165,7 @@ def piano(rng: np.random.Generator) -> Shape:
 
 
 def ladder(rng: np.random.Generator) -> Shape:
-    s = Shape()
+    s = Shape('frame')
     h, w = rng.uniform(1.0, 1.9), rng.uniform(0.38, 0.48)
     frame = metal(rng, ('gray', 'orange', 'yellow'))
     for sx in (-1, 1):
@@ -198,29 +198,29 @@ def podium(rng: np.random.Generator) -> Shape:
 
 
 def water_cooler(rng: np.random.Generator) -> Shape:
-    s = Shape()
+    s = Shape('body')
     body = make_paint(rng, ('white', 'white', 'gray', 'black'))
     s.block(-0.16, 0.16, -0.16, 0.16, 0, 0.95, body)
-    s.next_part()
+    s.next_part('bottle')
     s.cone((0, 0, 0.95), (0, 0, 1.32), 0.13, 0.13, make_paint(rng, 'blue', GLASS))
     return s
 
 
 def side_cart(rng: np.random.Generator) -> Shape:
     """Trolley with two or three trays."""
-    s = Shape()
+    s = Shape('frame')
     w, d, h = rng.uniform(0.4, 0.8), rng.uniform(0.35, 0.5), rng.uniform(0.6, 0.9)
     frame = metal(rng)
     straight_legs(s, rng, w, d, h, frame, thick=0.025, inset=0.0)
     for z in (0.15, h * 0.55, h - 0.02):
-        s.next_part()
+        s.next_part('shelf')
         s.block(-w / 2, w / 2, -d / 2, d / 2, z, z + 0.02, frame)
     s.support(h, -w / 2, w / 2, -d / 2, d / 2)
     return s
 
 
 def coat_rack(rng: np.random.Generator) -> Shape:
-    s = Shape()
+    s = Shape('stand')
     h = rng.uniform(1.55, 1.85)
     frame = wood(rng) if rng.random() < 0.6 else metal(rng)
     star_base(s, rng, 0.25, 0.4, frame, arms=4)
@@ -231,7 +231,7 @@ def coat_rack(rng: np.random.Generator) -> Shape:
             (0, 0, h - 0.15), (0.15 * np.cos(a), 0.15 * np.sin(a), h - 0.03), 0.012, 0.012, frame
         )
     for _ in range(int(rng.integers(0, 3))):
-        s.next_part()
+        s.next_part('clothes')
         a = rng.uniform(0, 6)
         s.box(
             (0.15 * np.cos(a), 0.15 * np.sin(a), h - 0.5),

@@ -18,7 +18,7 @@ from .primitives import Shape
 
 
 def refrigerator(rng: np.random.Generator) -> Shape:
-    s = Shape()
+    s = Shape('body')
     small = rng.random() < 0.2
     w, d = (
         (rng.uniform(0.46, 0.56), rng.uniform(0.45, 0.55))
@@ -33,14 +33,14 @@ def refrigerator(rng: np.random.Generator) -> Shape:
     pull = metal(rng)
     if w > 0.8 and rng.random() < 0.6:
         for sx in (-1, 1):
-            s.next_part()
+            s.next_part('door')
             x = sorted((0.004 * sx, sx * w / 2))
             s.block(x[0], x[1], -d / 2, -d / 2 + 0.055, 0.06, h, body)
             handles(s, sx * 0.05, -d / 2 - 0.015, h * 0.55, pull, vertical=True, length=0.6)
     else:
         split = h * (rng.uniform(0.25, 0.4) if rng.random() < 0.5 else rng.uniform(0.6, 0.75))
         for z0, z1 in ((0.06, split - 0.006), (split + 0.006, h)):
-            s.next_part()
+            s.next_part('door')
             s.block(-w / 2, w / 2, -d / 2, -d / 2 + 0.055, z0, z1, body)
             handles(s, w * 0.4, -d / 2 - 0.015, (z0 + z1) / 2, pull, vertical=True, length=0.25)
     for _ in range(int(rng.integers(0, 4))):
@@ -55,7 +55,7 @@ def washing_machine(rng: np.random.Generator) -> Shape:
     w, d, h = rng.uniform(0.58, 0.7), rng.uniform(0.55, 0.7), rng.uniform(0.84, 0.98)
     body = make_paint(rng, ('white', 'white', 'gray'), GLOSSY, 0.05)
     s.block(-w / 2, w / 2, -d / 2, d / 2, 0, h, body)
-    s.next_part()
+    s.next_part('door')
     if rng.random() < 0.6:
         s.cone(
             (0, -d / 2, h * 0.5),
@@ -86,7 +86,7 @@ def oven(rng: np.random.Generator) -> Shape:
     body = make_paint(rng, ('white', 'black', 'gray'), GLOSSY, 0.05)
     dark = make_paint(rng, 'black', BLACK_GLASS)
     s.block(-w / 2, w / 2, -d / 2, d / 2, 0, h, body)
-    s.next_part()
+    s.next_part('door')
     s.block(-w * 0.42, w * 0.42, -d / 2 - 0.02, -d / 2, h * 0.25, h * 0.72, dark)
     s.cone(
         (-w * 0.4, -d / 2 - 0.05, h * 0.76),
@@ -95,7 +95,7 @@ def oven(rng: np.random.Generator) -> Shape:
         0.012,
         metal(rng),
     )
-    s.next_part()
+    s.next_part('hob')
     for sx in (-1, 1):
         for sy in (-1, 1):
             s.cone(
@@ -122,7 +122,7 @@ def microwave(rng: np.random.Generator) -> Shape:
         h,
         make_paint(rng, ('black', 'white', 'gray'), GLOSSY, 0.05),
     )
-    s.next_part()
+    s.next_part('door')
     s.block(
         -w * 0.47,
         w * 0.25,
@@ -151,11 +151,11 @@ def radiator(rng: np.random.Generator) -> Shape:
 
 
 def laundry_basket(rng: np.random.Generator) -> Shape:
-    s = Shape()
+    s = Shape('basket')
     w, h = rng.uniform(0.35, 0.5), rng.uniform(0.4, 0.65)
     paint = fabric(rng, ('white', 'beige', 'brown', 'blue', 'gray', 'pink'))
     s.box((0, 0, h / 2), (w, w * rng.uniform(0.7, 1), h), paint, taper=(1.2, 1.2), round_power=6)
-    s.next_part()
+    s.next_part('clothes')
     for _ in range(3):
         s.box(
             (rng.normal(0, 0.07), rng.normal(0, 0.06), h),

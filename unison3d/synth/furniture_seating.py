@@ -161,7 +161,7 @@ def throw_over(
 ) -> None:
     """Clothes hanging over an edge."""
     paint = fabric(rng)
-    s.next_part()
+    s.next_part('clothes')
     x = rng.uniform(-0.2, 0.2) * w
     width = rng.uniform(0.5, 0.9) * w
     s.sheet(
@@ -187,7 +187,7 @@ def throw_over(
 
 def chair(rng: np.random.Generator) -> Shape:
     """Four-legged, sled or pedestal chair for dining rooms and visitors."""
-    s = Shape()
+    s = Shape('leg')
     w, d = rng.uniform(0.38, 0.54), rng.uniform(0.38, 0.52)
     z, h = rng.uniform(0.42, 0.5), rng.uniform(0.3, 0.58)
     wooden = rng.random() < 0.55
@@ -204,12 +204,12 @@ def chair(rng: np.random.Generator) -> Shape:
         if rng.random() < 0.3:
             for sx in (-1, 1):
                 s.box((sx * w * 0.44, 0, z * 0.4), (0.02, d * 0.85, 0.03), frame)
-    s.next_part()
+    s.next_part('seat')
     _seat(s, rng, w, d, z, main)
-    s.next_part()
+    s.next_part('back')
     _back(s, rng, w * rng.uniform(0.85, 1.02), d, z, h, main, frame)
     if rng.random() < 0.25:
-        s.next_part()
+        s.next_part('armrest')
         armrests(s, rng, w, d, z, frame, frame)
     if rng.random() < 0.12:
         throw_over(s, rng, w, d / 2 + 0.03, z + h, h * 0.9)
@@ -218,7 +218,7 @@ def chair(rng: np.random.Generator) -> Shape:
 
 def office_chair(rng: np.random.Generator) -> Shape:
     """Swivel chair on a star base."""
-    s = Shape()
+    s = Shape('base')
     w, d = rng.uniform(0.44, 0.56), rng.uniform(0.42, 0.54)
     z, h = rng.uniform(0.42, 0.56), rng.uniform(0.4, 0.75)
     base = make_paint(rng, ('black', 'black', 'gray', 'white'))
@@ -226,10 +226,10 @@ def office_chair(rng: np.random.Generator) -> Shape:
         rng, ('black', 'black', 'black', 'gray', 'gray', 'blue', 'red', 'green', 'beige', 'brown')
     )
     star_base(s, rng, rng.uniform(0.26, 0.34), z - 0.06, base)
-    s.next_part()
+    s.next_part('seat')
     t = rng.uniform(0.06, 0.13)
     s.box((0, 0, z - t / 2), (w, d, t), main, round_power=rng.uniform(4, 10))
-    s.next_part()
+    s.next_part('back')
     turn = rotation('x', -rng.uniform(0.05, 0.25))
     gap = rng.uniform(0.05, 0.2)
     bw = w * rng.uniform(0.8, 1.0)
@@ -252,7 +252,7 @@ def office_chair(rng: np.random.Generator) -> Shape:
             round_power=4,
         )
     if rng.random() < 0.7:
-        s.next_part()
+        s.next_part('armrest')
         armrests(s, rng, w, d, z, base, base)
     if rng.random() < 0.15:
         throw_over(s, rng, bw, d / 2 + 0.06, z + h, h * 0.8)
@@ -260,7 +260,7 @@ def office_chair(rng: np.random.Generator) -> Shape:
 
 
 def folding_chair(rng: np.random.Generator) -> Shape:
-    s = Shape()
+    s = Shape('leg')
     w, d, z, h = (
         rng.uniform(0.4, 0.47),
         rng.uniform(0.38, 0.44),
@@ -273,7 +273,7 @@ def folding_chair(rng: np.random.Generator) -> Shape:
         x = sx * w / 2
         s.cone((x, -d * 0.55, 0), (x, d * 0.55, z + h), r, r, frame, caps=False)
         s.cone((x * 0.92, d * 0.6, 0), (x * 0.92, -d * 0.4, z), r, r, frame, caps=False)
-    s.next_part()
+    s.next_part('seat')
     s.box(
         (0, 0, z),
         (w * 0.95, d, 0.025),
@@ -281,7 +281,7 @@ def folding_chair(rng: np.random.Generator) -> Shape:
         round_power=10,
         turn=rotation('x', rng.uniform(0, 0.1)),
     )
-    s.next_part()
+    s.next_part('back')
     s.box(
         (0, d * 0.5, z + h * 0.75),
         (w, 0.025, h * 0.5),
@@ -294,7 +294,7 @@ def folding_chair(rng: np.random.Generator) -> Shape:
 
 def stool(rng: np.random.Generator) -> Shape:
     """Round or square stool, low or bar height."""
-    s = Shape()
+    s = Shape('leg')
     z = rng.uniform(0.42, 0.52) if rng.random() < 0.6 else rng.uniform(0.62, 0.8)
     r = rng.uniform(0.15, 0.22)
     frame = metal(rng) if rng.random() < 0.5 else wood(rng)
@@ -308,7 +308,7 @@ def stool(rng: np.random.Generator) -> Shape:
         s.cone((0, 0, 0.03), (0, 0, z), 0.03, 0.03, frame, caps=False)
     else:
         star_base(s, rng, r * 1.3, z - 0.03, frame)
-    s.next_part()
+    s.next_part('seat')
     t = rng.uniform(0.03, 0.09)
     if rng.random() < 0.6:
         s.cone((0, 0, z - t), (0, 0, z), r, r, main)
@@ -318,7 +318,7 @@ def stool(rng: np.random.Generator) -> Shape:
 
 
 def bench(rng: np.random.Generator) -> Shape:
-    s = Shape()
+    s = Shape('leg')
     w, d, z = rng.uniform(0.9, 1.8), rng.uniform(0.3, 0.48), rng.uniform(0.4, 0.5)
     frame = wood(rng) if rng.random() < 0.7 else metal(rng, METALS)
     main = frame if rng.random() < 0.5 else fabric(rng)
@@ -327,7 +327,7 @@ def bench(rng: np.random.Generator) -> Shape:
     else:
         for sx in (-1, 1):
             s.box((sx * w * 0.42, 0, z / 2), (0.05, d * 0.9, z - 0.04), frame)
-    s.next_part()
+    s.next_part('seat')
     s.box(
         (0, 0, z - 0.03),
         (w, d, rng.uniform(0.04, 0.12)),
@@ -335,7 +335,7 @@ def bench(rng: np.random.Generator) -> Shape:
         round_power=float(rng.choice([0, 8])),
     )
     if rng.random() < 0.25:
-        s.next_part()
+        s.next_part('back')
         s.box((0, d / 2, z + 0.22), (w, 0.04, 0.3), main, turn=rotation('x', -0.12))
     s.support(z, -w / 2, w / 2, -d / 2, d / 2)
     return s

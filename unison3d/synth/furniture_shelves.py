@@ -64,7 +64,7 @@ def fill_shelf(
 
 
 def _shelf_unit(rng: np.random.Generator, filled: float) -> Shape:
-    s = Shape()
+    s = Shape('frame')
     w, d = rng.uniform(0.5, 1.6), rng.uniform(0.24, 0.42)
     h = rng.uniform(0.8, 2.3)
     body = body_paint(rng)
@@ -88,7 +88,7 @@ def _shelf_unit(rng: np.random.Generator, filled: float) -> Shape:
     doors = rng.random() < 0.15
     for i in range(rows + 1):
         z = i * step + (0.04 if i == 0 else 0)
-        s.next_part()
+        s.next_part('shelf')
         s.block(-w / 2, w / 2, -d / 2, d / 2, z, z + t, body)
         if doors and i == 0:
             s.block(-w / 2, w / 2, -d / 2 - 0.01, -d / 2 + 0.01, z, z + step, body)
@@ -105,7 +105,7 @@ def bookshelf(rng: np.random.Generator) -> Shape:
 
 def storage_shelf(rng: np.random.Generator) -> Shape:
     """Open rack with boxes and little else."""
-    s = Shape()
+    s = Shape('frame')
     w, d, h = rng.uniform(0.7, 1.6), rng.uniform(0.35, 0.6), rng.uniform(1.2, 2.1)
     frame = metal(rng)
     board = wood(rng) if rng.random() < 0.4 else frame
@@ -115,7 +115,7 @@ def storage_shelf(rng: np.random.Generator) -> Shape:
     rows = int(rng.integers(3, 6))
     for i in range(rows):
         z = 0.08 + i * (h - 0.12) / (rows - 1)
-        s.next_part()
+        s.next_part('shelf')
         s.block(-w / 2, w / 2, -d / 2, d / 2, z, z + 0.03, board)
         if i == rows - 1:
             break
@@ -175,7 +175,7 @@ def tv_stand(rng: np.random.Generator) -> Shape:
 
 def glass_cabinet(rng: np.random.Generator) -> Shape:
     """Display cabinet with glass doors."""
-    s = Shape()
+    s = Shape('frame')
     w, d, h = rng.uniform(0.6, 1.1), rng.uniform(0.35, 0.45), rng.uniform(1.5, 2.0)
     body = wood(rng)
     for sx in (-1, 1):
@@ -186,7 +186,7 @@ def glass_cabinet(rng: np.random.Generator) -> Shape:
     door_fronts(s, rng, w, d, 0.02, low - 0.02, body, 2)
     for k in range(4):
         z = low + k * (h - low) / 3 - 0.02
-        s.next_part()
+        s.next_part('shelf')
         s.block(-w / 2, w / 2, -d / 2, d / 2, z, z + 0.025, body)
         if k < 3:
             fill_shelf(

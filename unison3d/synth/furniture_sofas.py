@@ -11,7 +11,7 @@ from .primitives import Shape, rotation
 
 def armchair(rng: np.random.Generator) -> Shape:
     """Upholstered chair with low arms, or a tub chair."""
-    s = Shape()
+    s = Shape('leg')
     w, d = rng.uniform(0.65, 0.95), rng.uniform(0.65, 0.9)
     z, top = rng.uniform(0.36, 0.46), rng.uniform(0.7, 1.05)
     main = fabric(rng)
@@ -40,9 +40,9 @@ def _upholstery(
     legs = wood(rng, ('brown', 'black', 'beige')) if rng.random() < 0.6 else metal(rng)
     if foot > 0.05:
         straight_legs(s, rng, w, d, foot, legs, thick=0.05)
-    s.next_part()
+    s.next_part('base')
     s.block(-w / 2, w / 2, -d / 2 + 0.02, d / 2, foot, z - seat_t + 0.02, main)
-    s.next_part()
+    s.next_part('back')
     turn = rotation('x', -rng.uniform(0, 0.2))
     s.box(
         (0, d / 2 - back / 2, (foot + top) / 2),
@@ -53,7 +53,7 @@ def _upholstery(
     )
     for sx, there in zip((-1, 1), arms, strict=True):
         if there:
-            s.next_part()
+            s.next_part('armrest')
             x = sx * (w / 2 - aw / 2)
             s.box((x, 0, (foot + arm_top) / 2), (aw, d, arm_top - foot), main, round_power=k)
             if rng.random() < 0.3:
@@ -63,7 +63,7 @@ def _upholstery(
     cw = (right - left) / cushions
     loose = rng.random() < 0.7
     for i in range(cushions):
-        s.next_part()
+        s.next_part('cushion')
         x = left + cw * (i + 0.5)
         s.box(
             (x, -back / 2, z - seat_t / 2),
@@ -84,7 +84,7 @@ def _upholstery(
 
 def sofa(rng: np.random.Generator) -> Shape:
     """Straight or L-shaped sofa, with or without loose cushions, pillows and throws."""
-    s = Shape()
+    s = Shape('leg')
     seats = int(rng.choice([2, 2, 3, 3, 4]))
     w = 0.35 + seats * rng.uniform(0.5, 0.72)
     d, z, top = rng.uniform(0.78, 1.02), rng.uniform(0.36, 0.48), rng.uniform(0.66, 1.0)
@@ -95,7 +95,7 @@ def sofa(rng: np.random.Generator) -> Shape:
         sx = 1 if rng.random() < 0.5 else -1
         cw = rng.uniform(0.7, 0.95)
         depth = rng.uniform(0.5, 0.9)
-        s.next_part()
+        s.next_part('chaise')
         s.box(
             (sx * (w - cw) / 2, -d / 2 - depth / 2 + 0.05, z / 2 + 0.02),
             (cw, depth, z - 0.04),
@@ -103,7 +103,7 @@ def sofa(rng: np.random.Generator) -> Shape:
             round_power=12,
         )
     for _ in range(int(rng.integers(0, 4))):
-        s.next_part()
+        s.next_part('pillow')
         p = rng.uniform(0.32, 0.5)
         s.box(
             (rng.uniform(-0.4, 0.4) * w, d * 0.12, z + p * 0.42),

@@ -32,7 +32,7 @@ def _bedding(
     t = rng.uniform(0.14, 0.28)
     y0 = y_head - length
     sheet = fabric(rng, ('white', 'white', 'beige', 'blue', 'gray'))
-    s.next_part()
+    s.next_part('mattress')
     s.box(
         (0, y_head - length / 2, z + t / 2),
         (w, length, t),
@@ -42,7 +42,7 @@ def _bedding(
     top = z + t
     cover = fabric(rng, _BEDDING)
     if rng.random() < 0.9:
-        s.next_part()
+        s.next_part('blanket')
         end = y_head - length * (
             rng.uniform(0.2, 0.35) if rng.random() < 0.8 else rng.uniform(0.4, 0.7)
         )
@@ -89,7 +89,7 @@ def _bedding(
     count = 1 if w < 1.2 else 2
     for layer in range(int(rng.integers(1, 3))):
         for i in range(count):
-            s.next_part()
+            s.next_part('pillow')
             pw = min(0.7, w / count * 0.9) * rng.uniform(0.85, 1.0)
             x = (i - (count - 1) / 2) * w / count
             lean = -rng.uniform(0.0, 0.9)
@@ -119,7 +119,7 @@ def _head_board(
 
 def bed(rng: np.random.Generator) -> Shape:
     """Single or double bed: frame, divan, platform or low metal bed."""
-    s = Shape()
+    s = Shape('frame')
     w = float(rng.choice([0.9, 1.0, 1.2, 1.4, 1.55, 1.8])) * rng.uniform(0.97, 1.04)
     length = rng.uniform(1.88, 2.08)
     y = length / 2
@@ -137,17 +137,17 @@ def bed(rng: np.random.Generator) -> Shape:
         s.block(-w / 2 - 0.1, w / 2 + 0.1, -y - 0.1, y, 0.1, z, frame)
         s.block(-w / 2 + 0.1, w / 2 - 0.1, -y + 0.1, y, 0, 0.1, frame)
     if rng.random() < 0.75:
-        s.next_part()
+        s.next_part('headboard')
         _head_board(s, rng, w + 0.08, y, rng.uniform(0.75, 1.25), frame)
     if rng.random() < 0.25:
-        s.next_part()
+        s.next_part('footboard')
         _head_board(s, rng, w + 0.08, -y - 0.08, z + rng.uniform(0.1, 0.45), frame)
     _bedding(s, rng, w, length, z, y)
     return s
 
 
 def bunk_bed(rng: np.random.Generator) -> Shape:
-    s = Shape()
+    s = Shape('frame')
     w, length = rng.uniform(0.88, 1.05), rng.uniform(1.9, 2.05)
     frame = wood(rng) if rng.random() < 0.6 else metal(rng)
     h = rng.uniform(1.5, 1.75)
@@ -165,7 +165,7 @@ def bunk_bed(rng: np.random.Generator) -> Shape:
 
 def mattress(rng: np.random.Generator) -> Shape:
     """A bed without a frame, on the floor or on a low base."""
-    s = Shape()
+    s = Shape('base')
     w = float(rng.choice([0.9, 1.2, 1.4, 1.6]))
     z = rng.uniform(0.01, 0.2)
     s.block(-w / 2, w / 2, -1.0, 1.0, 0, z, fabric(rng, ('gray', 'white', 'beige', 'black')))
@@ -177,13 +177,13 @@ def curtain_sheet(
     rng: np.random.Generator, width: float, height: float, paint: Paint, rod: bool = True
 ) -> Shape:
     """Folded cloth hanging from z = height down to z = 0 in its frame."""
-    s = Shape()
+    s = Shape('rod')
     folds = width / rng.uniform(0.09, 0.22)
     if rod:
         s.cone(
             (-width / 2 - 0.1, 0, height), (width / 2 + 0.1, 0, height), 0.012, 0.012, metal(rng)
         )
-    s.next_part()
+    s.next_part('cloth')
     s.sheet(
         (width / 2, 0, height - 0.01),
         (-width, 0, 0),
@@ -233,7 +233,7 @@ def shower_curtain(rng: np.random.Generator) -> Shape:
 
 
 def toilet(rng: np.random.Generator) -> Shape:
-    s = Shape()
+    s = Shape('base')
     body = make_paint(rng, ('white', 'white', 'white', 'beige'), GLOSSY, 0.05)
     w, d, z = rng.uniform(0.36, 0.42), rng.uniform(0.6, 0.72), rng.uniform(0.38, 0.46)
     tank = rng.uniform(0.15, 0.22)
@@ -244,13 +244,13 @@ def toilet(rng: np.random.Generator) -> Shape:
         s.block(-0.1, 0.1, yb, d / 2 - tank, 0, z - 0.08, body)
     else:
         s.box((0, yb, z * 0.6), (w * 0.95, bowl, z * 0.6), body, round_power=4)
-    s.next_part()
+    s.next_part('seat')
     s.box((0, yb, z - 0.02), (w, bowl * 1.02, 0.05), body, round_power=2.6)
     if rng.random() < 0.4:
         s.box((0, d / 2 - tank + 0.0, z + 0.2), (w, 0.04, 0.42), body, round_power=2.6)
     elif rng.random() < 0.3:
         s.disc((0, yb, z + 0.01), (w * 0.3, 0, 0), (0, bowl * 0.32, 0), make_paint(rng, 'gray'))
-    s.next_part()
+    s.next_part('tank')
     if rng.random() < 0.85:
         h = rng.uniform(0.68, 0.85)
         s.box(
@@ -275,7 +275,7 @@ def _basin(
         s.box((sx * (w / 2 - t / 2), 0, z - depth / 2), (t, d, depth), body)
     for sy in (-1, 1):
         s.box((0, sy * (d / 2 - t / 2), z - depth / 2), (w, t, depth), body)
-    s.next_part()
+    s.next_part('tap')
     tap = metal(rng, ('gray',))
     s.cone((0, d / 2 - 0.04, z), (0, d / 2 - 0.04, z + 0.16), 0.02, 0.016, tap)
     s.cone((0, d / 2 - 0.04, z + 0.15), (0, d / 2 - 0.2, z + 0.13), 0.014, 0.014, tap)
@@ -289,7 +289,7 @@ def _round_basin(
     s.cone((0, 0, z - 0.03), (0, 0, z), r, r * 1.06, body, caps=False, two_sided=True)
     s.disc((0, 0, z - depth + 0.01), (r * 0.56, 0, 0), (0, r * 0.56, 0), body)
     s.block(-r * 0.8, r * 0.8, r * 0.75, r + 0.08, z - 0.06, z, body, round_power=8)
-    s.next_part()
+    s.next_part('tap')
     tap = metal(rng, ('gray',))
     s.cone((0, r, z), (0, r, z + 0.15), 0.02, 0.016, tap)
     s.cone((0, r, z + 0.14), (0, r - 0.15, z + 0.12), 0.014, 0.014, tap)
@@ -297,7 +297,7 @@ def _round_basin(
 
 def sink(rng: np.random.Generator) -> Shape:
     """Pedestal sink, wall basin with trap, or vanity basin."""
-    s = Shape()
+    s = Shape('base')
     body = make_paint(rng, ('white', 'white', 'white', 'gray', 'beige'), GLOSSY, 0.05)
     w, d, z = rng.uniform(0.42, 0.68), rng.uniform(0.38, 0.52), rng.uniform(0.8, 0.92)
     depth = rng.uniform(0.12, 0.2)
@@ -308,7 +308,7 @@ def sink(rng: np.random.Generator) -> Shape:
         s.cone((0, 0.1, z - depth - 0.25), (0, 0.1, z - depth), 0.025, 0.025, metal(rng))
     else:
         s.cone((0, 0, z - depth - 0.1), (0, 0, z - depth), w * 0.2, w * 0.35, body)
-    s.next_part()
+    s.next_part('basin')
     if rng.random() < 0.4:
         _round_basin(s, rng, rng.uniform(0.18, 0.24), z, depth, body)
     else:
@@ -318,7 +318,7 @@ def sink(rng: np.random.Generator) -> Shape:
 
 def inset_sink(rng: np.random.Generator) -> Shape:
     """Kitchen or vanity sink that sits in a counter; z = 0 is the worktop."""
-    s = Shape()
+    s = Shape('basin')
     body = make_paint(rng, ('gray', 'gray', 'white', 'white'), GLOSSY, 0.05)
     w, d = rng.uniform(0.42, 0.8), rng.uniform(0.38, 0.46)
     # The worktop has no hole, so the bowl is drawn as a raised rim around a darker floor just
@@ -330,7 +330,7 @@ def inset_sink(rng: np.random.Generator) -> Shape:
     for sy in (-1, 1):
         s.box((0, sy * (d / 2 - 0.02), rise / 2), (w, 0.04, rise), body, round_power=6)
     tap = metal(rng, ('gray',))
-    s.next_part()
+    s.next_part('tap')
     top = rng.uniform(0.15, 0.32)
     s.cone((0, d / 2, 0), (0, d / 2, top), 0.02, 0.015, tap)
     s.cone((0, d / 2, top), (0, d / 2 - 0.2, top - 0.03), 0.014, 0.014, tap)
@@ -338,7 +338,7 @@ def inset_sink(rng: np.random.Generator) -> Shape:
 
 
 def bathtub(rng: np.random.Generator) -> Shape:
-    s = Shape()
+    s = Shape('wall')
     w, d, h = rng.uniform(1.4, 1.75), rng.uniform(0.68, 0.85), rng.uniform(0.42, 0.6)
     body = make_paint(rng, ('white', 'white', 'white', 'white', 'gray'), GLOSSY, 0.05)
     rim = rng.uniform(0.05, 0.1)
@@ -347,7 +347,7 @@ def bathtub(rng: np.random.Generator) -> Shape:
         s.box((sx * (w / 2 - rim / 2), 0, h / 2), (rim, d, h), body)
     for sy in (-1, 1):
         s.box((0, sy * (d / 2 - rim / 2), h / 2), (w, rim, h), body)
-    s.next_part()
+    s.next_part('bottom')
     s.block(-w / 2 + rim, w / 2 - rim, -d / 2 + rim, d / 2 - rim, bottom - 0.02, bottom, body)
     slope = rng.uniform(0.1, 0.35)
     s.sheet(
@@ -357,7 +357,7 @@ def bathtub(rng: np.random.Generator) -> Shape:
         body,
     )
     if rng.random() < 0.6:
-        s.next_part()
+        s.next_part('tap')
         s.cone((w / 2 - 0.05, 0, h), (w / 2 - 0.05, 0, h + 0.12), 0.02, 0.02, metal(rng, ('gray',)))
     return s
 
@@ -368,7 +368,7 @@ def vanity(rng: np.random.Generator) -> Shape:
     w, d, h = rng.uniform(0.6, 1.4), rng.uniform(0.45, 0.55), rng.uniform(0.78, 0.86)
     body = wood(rng) if rng.random() < 0.5 else make_paint(rng, ('white', 'gray', 'beige'))
     drawer_block(s, rng, -w / 2, w / 2, -d / 2, d / 2, 0.08, h, body, body, int(rng.integers(1, 3)))
-    s.next_part()
+    s.next_part('top')
     s.block(
         -w / 2 - 0.01,
         w / 2 + 0.01,

@@ -38,7 +38,7 @@ def door_fronts(
     pull = metal(rng)
     dw = w / count
     for i in range(count):
-        s.next_part()
+        s.next_part('door')
         x0 = -w / 2 + i * dw
         if rng.random() < 0.05:
             a = rng.uniform(0.6, 1.6)
@@ -79,7 +79,7 @@ def cabinet(rng: np.random.Generator) -> Shape:
     elif style == 1:
         mid = foot + (h - foot) * rng.uniform(0.5, 0.8)
         door_fronts(s, rng, w, d, foot + 0.03, mid, front, count)
-        s.next_part()
+        s.next_part('drawer')
         for i in range(count):
             x0, dw = -w / 2 + i * w / count, w / count
             s.block(x0 + 0.01, x0 + dw - 0.01, -d / 2 - 0.018, -d / 2, mid + 0.01, h - 0.03, front)
@@ -101,7 +101,7 @@ def cabinet(rng: np.random.Generator) -> Shape:
                 max(2, round(h / 0.28)),
             )
     if rng.random() < 0.4:
-        s.next_part()
+        s.next_part('top')
         s.block(-w / 2 - 0.02, w / 2 + 0.02, -d / 2 - 0.02, d / 2, h, h + 0.025, front)
         h += 0.025
     s.support(h, -w / 2, w / 2, -d / 2, d / 2)

@@ -50,7 +50,7 @@ def drawer_block(
     pull = metal(rng)
     h = (z1 - z0) / rows
     for i in range(rows):
-        s.next_part()
+        s.next_part('drawer')
         s.block(
             x0 + 0.008,
             x1 - 0.008,
@@ -105,7 +105,7 @@ def _under_frame(
 
 def table(rng: np.random.Generator) -> Shape:
     """Rectangular dining or work table."""
-    s = Shape()
+    s = Shape('leg')
     w, d, h = rng.uniform(0.7, 1.8), rng.uniform(0.6, 0.95), rng.uniform(0.68, 0.78)
     return _table(s, rng, max(w, d), d, h)
 
@@ -114,28 +114,28 @@ def _table(s: Shape, rng: np.random.Generator, w: float, d: float, h: float) -> 
     top = _top_paint(rng)
     t = rng.uniform(0.02, 0.06)
     _under_frame(s, rng, w, d, h - t, top if rng.random() < 0.5 else metal(rng))
-    s.next_part()
+    s.next_part('top')
     s.block(-w / 2, w / 2, -d / 2, d / 2, h - t, h, top)
     s.support(h, -w / 2, w / 2, -d / 2, d / 2)
     return s
 
 
 def conference_table(rng: np.random.Generator) -> Shape:
-    s = Shape()
+    s = Shape('leg')
     w, d, h = rng.uniform(2.0, 3.6), rng.uniform(1.0, 1.4), rng.uniform(0.7, 0.77)
     top = _top_paint(rng)
     if rng.random() < 0.5:
         return _table(s, rng, w, d, h)
     for sx in (-1, 1):
         s.box((sx * w * 0.28, 0, h / 2), (rng.uniform(0.1, 0.5), d * 0.5, h - 0.04), top)
-    s.next_part()
+    s.next_part('top')
     s.box((0, 0, h - 0.025), (w, d, 0.05), top, round_power=float(rng.choice([6, 10, 20])))
     s.support(h, -w * 0.42, w * 0.42, -d * 0.42, d * 0.42)
     return s
 
 
 def round_table(rng: np.random.Generator) -> Shape:
-    s = Shape()
+    s = Shape('leg')
     r, h = rng.uniform(0.35, 0.65), rng.uniform(0.68, 0.77)
     top = _top_paint(rng)
     _round(s, rng, r, h, top)
@@ -149,13 +149,13 @@ def _round(s: Shape, rng: np.random.Generator, r: float, h: float, top: Paint) -
         s.cone((0, 0, 0.04), (0, 0, h), 0.04, 0.04, frame, caps=False)
     else:
         straight_legs(s, rng, r * 1.5, r * 1.5, h - 0.02, frame, thick=0.04)
-    s.next_part()
+    s.next_part('top')
     s.cone((0, 0, h - rng.uniform(0.02, 0.05)), (0, 0, h), r, r, top)
     s.support(h, -r * 0.65, r * 0.65, -r * 0.65, r * 0.65)
 
 
 def coffee_table(rng: np.random.Generator) -> Shape:
-    s = Shape()
+    s = Shape('leg')
     h = rng.uniform(0.34, 0.48)
     if rng.random() < 0.25:
         _round(s, rng, rng.uniform(0.32, 0.5), h, _top_paint(rng))
@@ -163,13 +163,13 @@ def coffee_table(rng: np.random.Generator) -> Shape:
     w, d = rng.uniform(0.7, 1.3), rng.uniform(0.45, 0.7)
     _table(s, rng, w, d, h)
     if rng.random() < 0.4:
-        s.next_part()
+        s.next_part('shelf')
         s.block(-w * 0.45, w * 0.45, -d * 0.42, d * 0.42, h * 0.3, h * 0.3 + 0.02, wood(rng))
     return s
 
 
 def end_table(rng: np.random.Generator) -> Shape:
-    s = Shape()
+    s = Shape('leg')
     h, w = rng.uniform(0.45, 0.66), rng.uniform(0.38, 0.6)
     if rng.random() < 0.35:
         _round(s, rng, w / 2, h, _top_paint(rng))
@@ -180,7 +180,7 @@ def end_table(rng: np.random.Generator) -> Shape:
 
 def desk(rng: np.random.Generator) -> Shape:
     """Writing desk: with drawers, panels, an L-shaped return, a hutch or a screen."""
-    s = Shape()
+    s = Shape('leg')
     w, d, h = rng.uniform(0.95, 1.8), rng.uniform(0.5, 0.82), rng.uniform(0.69, 0.78)
     top = _top_paint(rng)
     frame = top if rng.random() < 0.5 else metal(rng)
@@ -209,12 +209,12 @@ def desk(rng: np.random.Generator) -> Shape:
             else:
                 s.box((sx * (w / 2 - 0.02), 0, (h - t) / 2), (0.03, d * 0.95, h - t), frame)
         s.box((0, d / 2 - 0.05, h * 0.65), (w - 0.06, 0.02, h * 0.6), frame)
-    s.next_part()
+    s.next_part('top')
     s.block(-w / 2, w / 2, -d / 2, d / 2, h - t, h, top)
     s.support(h, -w / 2, w / 2, -d / 2, d / 2)
     extra = rng.random()
     if extra < 0.18:
-        s.next_part()
+        s.next_part('return')
         sx, rw, rd = (
             (1 if rng.random() < 0.5 else -1),
             rng.uniform(0.45, 0.6),
@@ -224,14 +224,14 @@ def desk(rng: np.random.Generator) -> Shape:
         s.box((x, -d / 2 - rd / 2, h - t / 2), (rw, rd, t), top)
         s.box((x, -d / 2 - rd + 0.03, (h - t) / 2), (rw, 0.03, h - t), frame)
     elif extra < 0.36:
-        s.next_part()
+        s.next_part('screen')
         s.box(
             (0, d / 2, h + 0.2),
             (w, 0.03, rng.uniform(0.3, 0.7)),
             make_paint(rng, ('gray', 'blue', 'beige', 'white')),
         )
     elif extra < 0.46:
-        s.next_part()
+        s.next_part('hutch')
         hh = rng.uniform(0.35, 0.6)
         for sx in (-1, 1):
             s.box((sx * (w / 2 - 0.015), d / 2 - 0.14, h + hh / 2), (0.025, 0.26, hh), top)
@@ -243,7 +243,7 @@ def desk(rng: np.random.Generator) -> Shape:
 def counter(rng: np.random.Generator) -> Shape:
     """Worktop with a splash edge, on consoles or short panels (cabinets below are another
     object)."""
-    s = Shape()
+    s = Shape('top')
     w, d, h = rng.uniform(1.2, 2.8), rng.uniform(0.52, 0.66), rng.uniform(0.85, 0.95)
     return counter_top(s, rng, w, d, h, panels=True)
 
@@ -261,10 +261,10 @@ def counter_top(
     t = rng.uniform(0.035, 0.07)
     s.block(-w / 2, w / 2, -d / 2, d / 2, h - t, h, top)
     if rng.random() < 0.5:
-        s.next_part()
+        s.next_part('splashback')
         s.block(-w / 2, w / 2, d / 2 - 0.02, d / 2, h, h + rng.uniform(0.05, 0.2), top)
     if panels:
-        s.next_part()
+        s.next_part('panel')
         body = wood(rng)
         for x in (-w / 2 + 0.03, w / 2 - 0.03):
             s.block(x - 0.02, x + 0.02, -d / 2 + 0.04, d / 2, 0, h - t, body)
@@ -284,7 +284,7 @@ def counter_top(
 
 def glass_table(rng: np.random.Generator) -> Shape:
     """Side table with a glass top, which depth cameras mostly miss."""
-    s = Shape()
+    s = Shape('leg')
     w, d, h = rng.uniform(0.5, 1.2), rng.uniform(0.4, 0.7), rng.uniform(0.4, 0.75)
     frame = metal(rng)
     straight_legs(s, rng, w, d, h, frame, thick=0.03)
@@ -292,7 +292,7 @@ def glass_table(rng: np.random.Generator) -> Shape:
         s.box((0, sy * d / 2, h), (w, 0.03, 0.03), frame)
     for sx in (-1, 1):
         s.box((sx * w / 2, 0, h), (0.03, d, 0.03), frame)
-    s.next_part()
+    s.next_part('top')
     s.block(-w / 2, w / 2, -d / 2, d / 2, h, h + 0.01, make_paint(rng, ('gray', 'white'), GLASS))
     s.support(h + 0.01, -w / 2, w / 2, -d / 2, d / 2)
     return s

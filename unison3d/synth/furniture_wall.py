@@ -20,11 +20,11 @@ from .primitives import Shape
 
 def towel(rng: np.random.Generator) -> Shape:
     """Towel on a rail; the lower edge is at z = 0."""
-    s = Shape()
+    s = Shape('rail')
     w, h = rng.uniform(0.3, 0.6), rng.uniform(0.4, 0.8)
     paint = fabric(rng, ('white', 'white', 'beige', 'blue', 'red', 'green', 'pink', 'gray'))
     s.cone((-w / 2 - 0.05, 0, h), (w / 2 + 0.05, 0, h), 0.012, 0.012, metal(rng))
-    s.next_part()
+    s.next_part('cloth')
     s.sheet((w / 2, -0.03, h), (-w, 0, 0), (0, 0, -h), paint, wave=0.012, folds=rng.uniform(0.5, 3))
     s.sheet(
         (w / 2, 0.02, h), (-w, 0, 0), (0, 0, -h * rng.uniform(0.5, 1)), paint, wave=0.01, folds=2
@@ -96,7 +96,7 @@ def clock(rng: np.random.Generator) -> Shape:
 
 def picture(rng: np.random.Generator) -> Shape:
     """Framed picture."""
-    s = Shape()
+    s = Shape('frame')
     w, h = rng.uniform(0.25, 1.2), rng.uniform(0.25, 0.9)
     t = rng.uniform(0.015, 0.05)
     frame = wood(rng) if rng.random() < 0.6 else metal(rng)
@@ -105,7 +105,7 @@ def picture(rng: np.random.Generator) -> Shape:
     s.block(-w / 2, w / 2, -t, 0.01, h - b, h, frame)
     for sx in (-1, 1):
         s.box((sx * (w / 2 - b / 2), -t / 2, h / 2), (b, t, h), frame)
-    s.next_part()
+    s.next_part('image')
     s.block(-w / 2, w / 2, -t * 0.6, 0.01, 0, h, make_paint(rng, BRIGHTS, BLOTCHES, 0.6))
     if rng.random() < 0.5:
         s.block(

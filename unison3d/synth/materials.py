@@ -23,10 +23,14 @@ import numpy as np
     GLASS,
     BLACK_GLASS,
     PLANKS,
-) = range(12)
+    MARBLE,
+    BRICK,
+    PRINT,
+    GRAIN,
+) = range(16)
 
 # Muted, warm tones: consumer cameras under lamps rarely see saturated colours indoors.
-_COLORS: dict[str, tuple[tuple[float, float, float], ...]] = {
+TONES: dict[str, tuple[tuple[float, float, float], ...]] = {
     'white': ((0.82, 0.81, 0.78), (0.75, 0.75, 0.74), (0.88, 0.87, 0.84)),
     'gray': ((0.45, 0.45, 0.45), (0.36, 0.37, 0.39), (0.55, 0.55, 0.54)),
     'black': ((0.10, 0.10, 0.11), (0.15, 0.14, 0.14), (0.07, 0.07, 0.08)),
@@ -40,7 +44,7 @@ _COLORS: dict[str, tuple[tuple[float, float, float], ...]] = {
     'purple': ((0.36, 0.18, 0.44), (0.44, 0.26, 0.50)),
     'pink': ((0.80, 0.48, 0.55), (0.74, 0.40, 0.48)),
 }
-COLOR_NAMES: tuple[str, ...] = tuple(_COLORS)
+COLOR_NAMES: tuple[str, ...] = tuple(TONES)
 
 WOODS = ('brown', 'brown', 'brown', 'beige', 'beige', 'orange', 'white', 'black')
 METALS = ('gray', 'gray', 'black', 'white')
@@ -93,11 +97,11 @@ def make_paint(
         contrast: how far the pattern colour is from the base colour, in [0, 1].
     """
     name = choices if isinstance(choices, str) else choices[int(rng.integers(len(choices)))]
-    tones = _COLORS[name]
+    tones = TONES[name]
     base = np.asarray(tones[int(rng.integers(len(tones)))])
     base = np.clip(base * rng.uniform(0.85, 1.12) + rng.normal(0, 0.015, 3), 0.02, 0.97)
     other = (
-        _COLORS[COLOR_NAMES[int(rng.integers(len(COLOR_NAMES)))]][0]
+        TONES[COLOR_NAMES[int(rng.integers(len(COLOR_NAMES)))]][0]
         if material in (STRIPES, CHECKER, BLOTCHES)
         else base * (0.6 if base.mean() > 0.35 else 1.7)
     )
@@ -190,5 +194,31 @@ def apply_pattern(
             mix[rows] = np.where(
                 line, 1.0, 0.25 * _hash_noise(np.floor(s / size), np.floor(t / size), q)
             )
+        elif kind == MARBLE:
+            vein = np.sin(s * 9 + 3 * np.sin(t * (5 + 4 * q) + 9 * q) + 2 * np.sin((s + t) * 14))
+            mix[rows] = 0.6 * np.abs(vein) ** 6 + 0.2 * rng.random(len(rows), np.float32)
+        elif kind == BRICK:
+            row = np.floor(t / 0.075)
+            joint = (t / 0.075 % 1 < 0.16) | ((s / 0.22 + 0.5 * row) % 1 < 0.06)
+            mix[rows] = np.where(
+                joint, 1.0, 0.35 * _hash_noise(np.floor(s / 0.22 + 0.5 * row), row, q)
+            )
+            grain[rows] = 0.03
+        elif kind == PRINT:
+            # Lines of text, a picture in blocks, or rings.
+            lines = (t / 0.025 % 1 > 0.5) & (
+                _hash_noise(np.floor(s / 0.01), np.floor(t / 0.025), q) > 0.3
+            )
+            blocks = _hash_noise(np.floor(s / 0.09), np.floor(t / 0.07), q)
+            rings = np.hypot(s - 0.15 - 0.1 * q, t - 0.2) / 0.06 % 1 > 0.5
+            mix[rows] = np.where(q < 0.4, lines, np.where(q < 0.75, blocks, rings))
+        elif kind == GRAIN:
+            # Boards cut from a trunk: stretched rings with a slow wander, and gaps between boards.
+            width = 0.09 + 0.12 * q
+            board = np.floor(s / width)
+            shift = _hash_noise(board, 0 * board, q)
+            ring = (s * 55 + 4 * np.sin(t * (1.5 + 2 * shift) + 6 * shift) + 9 * shift) % 1
+            mix[rows] = 0.55 * ring + 0.35 * shift + 0.6 * (s / width % 1 < 0.03)
+            grain[rows] = 0.02
     out = color + np.clip(mix, 0, 1)[:, None] * (second - color)
     return out + rng.standard_normal(n, np.float32)[:, None] * grain[:, None]

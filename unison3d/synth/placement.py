@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .catalog import FURNITURE, UNLABELLED, build, spoken_name
+from .catalog import ALL_FURNITURE, UNLABELLED, build, spoken_name
 from .floorplan import Wall, inside
 from .primitives import Pose, Shape
 
@@ -123,7 +123,7 @@ class Furnisher:
         solid: bool = True,
     ) -> int:
         """Record an object without any test."""
-        info = FURNITURE.get(kind)
+        info = ALL_FURNITURE.get(kind)
         self.objects.append(
             Placed(
                 kind,

@@ -37,24 +37,57 @@ def rotation(axis: str, angle: float) -> np.ndarray:
 @dataclass
 class Shape:
     """A rigid object made of primitives, in its own frame (x width, y depth with the back at +y,
-    z up)."""
+    z up).
 
+    Args:
+        base: name of the first part.
+    """
+
+    base: str = 'body'
     rows: dict[str, list[tuple]] = field(default_factory=lambda: {f: [] for f in FAMILIES})
     attrs: dict[str, list[tuple]] = field(default_factory=lambda: {f: [] for f in FAMILIES})
     supports: list[Support] = field(default_factory=list)
     part: int = 0
     low: np.ndarray = field(default_factory=lambda: np.full(3, np.inf))
     high: np.ndarray = field(default_factory=lambda: np.full(3, -np.inf))
+    part_names: list[str] = field(default_factory=list)
 
-    def next_part(self) -> int:
-        """Start a new part: primitives added from here on carry the new part id."""
+    def __post_init__(self) -> None:
+        self.part_names.append(self.base)
+
+    def next_part(self, name: str) -> int:
+        """Start a new part: primitives added from here on carry its id, the place of its name in
+        ``part_names``."""
         self.part += 1
+        self.part_names.append(name)
         return self.part
 
     @property
     def size(self) -> np.ndarray:
         """(3,) extent of the axis-aligned box in metres."""
         return self.high - self.low
+
+    def turned(self, turn: np.ndarray) -> Shape:
+        """A copy turned by the rotation matrix (3, 3), standing on z = 0, without supports."""
+        box = np.array([[x, y, z] for x in (0, 1) for y in (0, 1) for z in (0, 1)])
+        ends = (self.low + box * self.size) @ turn.T
+        rise = np.array([0, 0, -ends[:, 2].min()])
+        out = Shape(self.base, attrs=self.attrs, part=self.part)
+        out.part_names = list(self.part_names)
+        out.low, out.high = ends.min(0) + rise, ends.max(0) + rise
+        # Every family starts with a place; the vectors that follow, and where the rest begins.
+        vectors = {'box': 0, 'cone': 3, 'disc': 2, 'sheet': 2}
+        for family, rows in self.rows.items():
+            for row in rows:
+                place = turn @ row[:3] + rise
+                if family == 'box':
+                    turned = (turn @ np.reshape(row[3:12], (3, 3))).ravel()
+                    out.rows[family].append((*place, *turned, *row[12:]))
+                    continue
+                end = 3 + 3 * vectors[family]
+                turned = (np.reshape(row[3:end], (-1, 3)) @ turn.T).ravel()
+                out.rows[family].append((*place, *turned, *row[end:]))
+        return out
 
     def _add(self, family: str, row: tuple, paint: Paint, two_sided: bool, low, high) -> None:
         self.rows[family].append(row)

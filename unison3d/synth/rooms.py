@@ -38,6 +38,9 @@ class Room:
         height: ceiling height in metres.
         objects: shell pieces and furniture.
         boxes: float64 (M, 7) oriented boxes that are taken (see ``placement.footprint``).
+        profile: the world it belongs to, see ``sample.PROFILES``.
+        walk: float64 (W, 2), outline of the part that the person with the camera enters;
+            ``polygon`` by default.
     """
 
     kind: str
@@ -45,9 +48,15 @@ class Room:
     height: float
     objects: list[Placed]
     boxes: np.ndarray
+    profile: str = 'rooms-v1'
+    walk: np.ndarray | None = None
+
+    def __post_init__(self) -> None:
+        if self.walk is None:
+            self.walk = self.polygon
 
 
-def _shell(f: Furnisher, name: str, semantic: int, shape: Shape, pose: Pose = _GROUND) -> None:
+def add_shell(f: Furnisher, name: str, semantic: int, shape: Shape, pose: Pose = _GROUND) -> None:
     f.add(name, shape, pose, name='', semantic=semantic, solid=False)
 
 
@@ -72,7 +81,7 @@ def _build_shell(f: Furnisher, openings: list[Opening], wet: bool) -> None:
     accent = int(rng.integers(len(f.walls))) if rng.random() < 0.15 else -1
     accent_paint = make_paint(rng, ('red', 'blue', 'green', 'brown', 'gray', 'orange', 'purple'))
     for i, wall in enumerate(f.walls):
-        _shell(
+        add_shell(
             f,
             'wall',
             WALL,
@@ -80,8 +89,8 @@ def _build_shell(f: Furnisher, openings: list[Opening], wet: bool) -> None:
                 rng, wall, i, openings, f.height, accent_paint if i == accent else paint, board
             ),
         )
-    _shell(f, 'floor', FLOOR, floor_shape(rng, f.polygon, wet))
-    _shell(f, 'ceiling', UNLABELLED, ceiling_shape(rng, f.polygon, f.height))
+    add_shell(f, 'floor', FLOOR, floor_shape(rng, f.polygon, wet))
+    add_shell(f, 'ceiling', UNLABELLED, ceiling_shape(rng, f.polygon, f.height))
     if rng.random() < 0.25:
         rug = Shape()
         w, d = rng.uniform(0.6, 2.4), rng.uniform(0.5, 1.6)
@@ -92,12 +101,12 @@ def _build_shell(f: Furnisher, openings: list[Opening], wet: bool) -> None:
             make_paint(rng, ('red', 'blue', 'beige', 'gray', 'brown', 'green'), style, 0.4),
         )
         x, y = rng.uniform(f.polygon.min(0) * 0.5, f.polygon.max(0) * 0.5)
-        _shell(f, 'rug', FLOOR, rug, Pose(x, y, 0.0, f.walls[0].yaw + rng.normal(0, 0.1)))
+        add_shell(f, 'rug', FLOOR, rug, Pose(x, y, 0.0, f.walls[0].yaw + rng.normal(0, 0.1)))
     for _ in range(int(rng.choice([0, 1, 2], p=[0.75, 0.2, 0.05]))):
-        _column_or_partition(f, paint)
+        column_or_partition(f, paint)
 
 
-def _column_or_partition(f: Furnisher, paint) -> None:
+def column_or_partition(f: Furnisher, paint) -> None:
     """A pillar or a wall stub that sticks out from a wall."""
     rng = f.rng
     i = int(rng.integers(len(f.walls)))
@@ -120,7 +129,7 @@ def _column_or_partition(f: Furnisher, paint) -> None:
         f.add('wall', column, pose, name='', semantic=WALL)
 
 
-def _build_openings(f: Furnisher, openings: list[Opening]) -> None:
+def build_openings(f: Furnisher, openings: list[Opening]) -> None:
     rng = f.rng
     for o in openings:
         wall: Wall = f.walls[o.wall]
@@ -131,7 +140,7 @@ def _build_openings(f: Furnisher, openings: list[Opening]) -> None:
             if shape is not None:
                 f.add('door', shape, pose, wall=o.wall, solid=False)
             if beyond is not None:
-                _shell(f, 'beyond', FLOOR, beyond, pose)
+                add_shell(f, 'beyond', FLOOR, beyond, pose)
             # Nobody blocks a door: its opening and the way in stay free.
             reach = max(0.7, swing + 0.1)
             c = wall.at(mid, reach / 2)
@@ -200,7 +209,7 @@ def generate_room(
     openings = draw_openings(rng, walls, height, doors, windows)
     f = Furnisher(rng, polygon, walls, height)
     _build_shell(f, openings, kind in ('bathroom', 'kitchen'))
-    _build_openings(f, openings)
+    build_openings(f, openings)
     for part in parts:
         part(f)
     fill(f, kind, rng.uniform(0.25, 0.55))

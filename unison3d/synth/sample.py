@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 
-from .catalog import UNLABELLED
+from unison3d.errors import ConfigError
+
+from .apartments import generate_apartment
+from .catalog import ALL_FURNITURE, FURNITURE, UNLABELLED
 from .facts import Facts
 from .materials import COLOR_NAMES
-from .rooms import generate_room
-from .scan import MAX_POINTS, scan_room
+from .rooms import Room, generate_room
+from .scan import MAX_POINTS, Scan, scan_room
 from .sentences import Sentence, write_sentences
 
 MIN_INSTANCE_POINTS = 40
+PROFILES = ('rooms-v1', 'rooms', 'shifted')
+DEFAULT_PROFILE = 'rooms-v1'
 
 
 @dataclass
@@ -35,6 +41,9 @@ class SynthScene:
         name: 'room_<seed>'.
         room_kind: type of the room.
         spacing: metres between points.
+        part_names: (P,) name of every id in ``parts``: 'seat', 'leg', 'drawer', ...
+        profile: the world it is from.
+        faces: int32 (F, 3) of a scan that was fused to a mesh, else None.
     """
 
     points: np.ndarray
@@ -50,6 +59,9 @@ class SynthScene:
     name: str = ''
     room_kind: str = ''
     spacing: float = 0.03
+    part_names: list[str] = field(default_factory=list)
+    profile: str = DEFAULT_PROFILE
+    faces: np.ndarray | None = None
 
 
 def _main_colors(instances: np.ndarray, names: np.ndarray, count: int) -> list[str]:
@@ -64,33 +76,99 @@ def _main_colors(instances: np.ndarray, names: np.ndarray, count: int) -> list[s
     return [COLOR_NAMES[c] if ok else '' for c, ok in zip(top, clear, strict=True)]
 
 
+def make_room(
+    profile: str,
+    rng: np.random.Generator,
+    *,
+    kind: str | None = None,
+    clutter: float | None = None,
+) -> Room:
+    """Build the rooms of one scene in the world ``profile``, one of ``PROFILES``.
+
+    Raises:
+        ConfigError: an unknown world.
+    """
+    if profile == 'rooms-v1':
+        return generate_room(rng, kind=kind, clutter=clutter)
+    if profile == 'rooms':
+        return generate_apartment(rng, kind=kind, clutter=clutter)
+    if profile == 'shifted':
+        # Imported late: nothing that trains needs it.
+        from .shifted import generate_shifted
+
+        return generate_shifted(rng, kind=kind, clutter=clutter)
+    raise ConfigError(f'make_scene: profile is {profile!r}, expected one of {PROFILES}.')
+
+
+def _camera_scan(
+    room: Room, rng: np.random.Generator, voxel_size: float | None
+) -> tuple[Scan, np.ndarray]:
+    """Vertices as a :class:`Scan`, and the faces; vertices that no image explains are left out."""
+    # Imported late: streams of the fast scan need neither renderer nor volume.
+    from .scanned import scan_scene
+
+    mesh = scan_scene(room, rng, voxel_size=voxel_size)
+    known = mesh.objects >= 0
+    number = np.cumsum(known, dtype=np.int32) - 1
+    scan = Scan(
+        mesh.vertices[known],
+        (mesh.colors[known] / np.float32(255)).astype(np.float32),
+        mesh.normals[known],
+        mesh.objects[known].astype(np.int64),
+        mesh.parts[known].astype(np.int64),
+        mesh.color_names[known],
+        mesh.voxel_size,
+    )
+    return scan, number[mesh.faces[known[mesh.faces].all(1)]]
+
+
 def make_scene(
     seed: int,
     *,
+    profile: str = DEFAULT_PROFILE,
+    grammar: str = 'training',
     kind: str | None = None,
     clutter: float | None = None,
     spacing: float | None = None,
     max_points: int = MAX_POINTS,
     include_withheld: bool = False,
     num_sentences: int = 16,
+    scanner: Literal['samples', 'camera'] = 'samples',
 ) -> SynthScene:
     """Build, scan and describe one room.
 
     Args:
         seed: same seed and options, same arrays, whatever was made before.
-        kind: room type, a key of ``recipes.RECIPES``; drawn if None.
+        profile: 'rooms-v1' the first world, single rooms; 'rooms' the second, one to four rooms;
+            'shifted' another generator, for tests only: never train on it.
+        grammar: 'training', or 'held-out' for sentences of other forms, for tests only.
+        kind: room type, a key of ``recipes.RECIPES`` or, in the world of that name,
+            ``furnish.RECIPES`` or ``shifted.KINDS``; drawn if None.
         clutter: about 0.3 (tidy) to 1.5 (messy); drawn if None.
         spacing: metres between points; drawn from [0.015, 0.042] if None.
         max_points: upper limit of N.
         include_withheld: let sentences mention withheld kinds.
         num_sentences: upper limit of the number of sentences.
+        scanner: 'samples' scans points of the surfaces (``scan.py``); 'camera' fuses depth images
+            to a mesh (``scanned.py``), which takes about twice as long and knows no
+            ``max_points``; ``spacing`` is its voxel size.
 
     Returns:
         The scene in a randomly turned and moved frame.
+
+    Raises:
+        ConfigError: an unknown profile or scanner.
     """
     room_seed, scan_seed, frame_seed, text_seed = np.random.SeedSequence(seed).spawn(4)
-    room = generate_room(np.random.default_rng(room_seed), kind=kind, clutter=clutter)
-    scan = scan_room(room, np.random.default_rng(scan_seed), spacing=spacing, max_points=max_points)
+    room = make_room(profile, np.random.default_rng(room_seed), kind=kind, clutter=clutter)
+    scan_rng = np.random.default_rng(scan_seed)
+    faces = None
+    if scanner == 'samples':
+        scan = scan_room(room, scan_rng, spacing=spacing, max_points=max_points)
+    elif scanner == 'camera':
+        scan, faces = _camera_scan(room, scan_rng, spacing)
+    else:
+        raise ConfigError(f'make_scene: scanner is {scanner!r}, expected "samples" or "camera".')
     rng = np.random.default_rng(frame_seed)
 
     counts = np.bincount(scan.objects, minlength=len(room.objects))
@@ -103,9 +181,13 @@ def make_scene(
     instances = to_instance[scan.objects]
     parts = np.full(len(instances), -1, np.int64)
     rows = np.flatnonzero(instances >= 0)
+    part_names: list[str] = []
     if len(rows):
-        key = instances[rows] * (scan.parts.max() + 1) + scan.parts[rows]
-        parts[rows] = np.unique(key, return_inverse=True)[1]
+        span = int(scan.parts.max()) + 1
+        keys, parts[rows] = np.unique(
+            instances[rows] * span + scan.parts[rows], return_inverse=True
+        )
+        part_names = [room.objects[kept[k // span]].shape.part_names[k % span] for k in keys]
 
     angle, tilt = rng.uniform(0, 2 * np.pi), rng.normal(0, 0.004, 2)
     c, s = np.cos(angle), np.sin(angle)
@@ -137,6 +219,8 @@ def make_scene(
         np.random.default_rng(text_seed),
         limit=num_sentences,
         include_withheld=include_withheld,
+        grammar=grammar,
+        kinds=FURNITURE if profile == 'rooms-v1' else ALL_FURNITURE,
     )
     return SynthScene(
         points,
@@ -152,4 +236,7 @@ def make_scene(
         f'room_{seed:07d}',
         room.kind,
         scan.spacing,
+        part_names,
+        profile,
+        faces,
     )

@@ -14,11 +14,14 @@ import numpy as np
 
 from .cameras import draw_cameras
 from .floorplan import inside
+from .lighting import light_points
 from .materials import BLACK_GLASS, GLASS, GLOSSY
 from .rooms import Room
 from .surfaces import Samples, Surfaces
+from .visibility import see
 
 MAX_SAMPLES = 480_000
+FAST_SAMPLES = 300_000  # of the later worlds, which have more rooms and are made while training
 SPACING = (0.015, 0.042)  # metres; real hand-held scans lie in this range
 MAX_POINTS = 100_000
 _LEVELS = 4
@@ -50,7 +53,7 @@ class Scan:
     spacing: float
 
 
-def _field(
+def smooth_field(
     points: np.ndarray, rng: np.random.Generator, low: float, high: float, waves: int = 5
 ) -> np.ndarray:
     """Smooth random field with zero mean and about unit variance; wave lengths ``low`` to
@@ -195,7 +198,8 @@ def _camera_colors(
 ) -> np.ndarray:
     """Shading, exposure and white balance (drifting between views), contrast and clipping;
     float32 (N, 3)."""
-    color = albedo * _light(points, normals, room, rng)
+    light = _light if room.profile == 'rooms-v1' else light_points
+    color = albedo * light(points, normals, room, rng)
     balance = np.array([1.04, 1.0, 0.9]) + rng.normal(0, [0.07, 0.03, 0.1])
     views = int(view.max()) + 1 if len(view) else 1
     gain = balance * (1 + rng.normal(0, 0.06, (views, 1))) * (1 + rng.normal(0, 0.02, (views, 3)))
@@ -205,13 +209,13 @@ def _camera_colors(
     color *= np.float32(rng.uniform(0.34, 0.6) / max(float(color.mean()), 0.05))
     gray = color.mean(1, keepdims=True)
     color = gray + (color - gray) * rng.uniform(0.6, 1.05)
-    color += 0.02 * _field(points, rng, 0.4, 2.0)[:, None] + rng.normal(0, 0.012, 3)
+    color += 0.02 * smooth_field(points, rng, 0.4, 2.0)[:, None] + rng.normal(0, 0.012, 3)
     return np.clip(color, 0, 1).astype(np.float32)
 
 
 def _lost(s: Samples, seen: np.ndarray, depth: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """bool (N,): samples that the sensor or the fusion loses."""
-    patch = _field(s.points, rng, 0.12, 0.6)
+    patch = smooth_field(s.points, rng, 0.12, 0.6)
     fine = rng.random(len(s), np.float32)
     level = np.full(len(s), 2.6, np.float32)  # patchy loss where the field is above this level
     level[s.materials == GLOSSY] = 2.0
@@ -288,7 +292,8 @@ def scan_room(
         # holds 1 / 1.5 of a cell face.
         target = np.exp(rng.uniform(np.log(28_000), np.log(95_000)))
         spacing = float(np.clip(np.sqrt(1.5 * 0.32 * surfaces.area / target), *SPACING))
-    density = min(2.7 / spacing**2, MAX_SAMPLES / surfaces.area)
+    limit = MAX_SAMPLES if room.profile == 'rooms-v1' else FAST_SAMPLES
+    density = min(2.7 / spacing**2, limit / surfaces.area)
     s = surfaces.sample(density, rng)
     s.objects = index[s.objects].astype(np.int32)
     flat = np.array([o.kind in ('floor', 'ceiling') for o in room.objects])[s.objects]
@@ -297,7 +302,12 @@ def scan_room(
     if not with_ceiling:
         keep &= s.points[:, 2] < room.height * rng.uniform(0.88, 1.0)
     s = s.select(rng.permutation(np.flatnonzero(keep)))
-    seen, depth, view, flip = _visibility(s, cameras, 1 / np.sqrt(density), rng)
+    if room.profile == 'rooms-v1':
+        seen, depth, view, flip = _visibility(s, cameras, 1 / np.sqrt(density), rng)
+    else:
+        opaque = s.materials != GLASS
+        step = float(1 / np.sqrt(density))
+        seen, depth, view, flip = see(s.points, s.normals, s.two_sided, opaque, cameras, step, rng)
     found = np.flatnonzero(seen > 0)
     s, seen, depth, view, flip = (
         s.select(found),
@@ -312,8 +322,8 @@ def scan_room(
     colors = _camera_colors(s.colors, points, normals, view, room, rng)
     # Range noise: smooth bumps that survive fusion, plus a little grain. Coarse scans are rough.
     rough = np.exp(rng.normal(0.3, 0.6)) * (0.4 + (spacing / 0.03) ** 1.5)
-    bump = rng.uniform(0.0015, 0.004) * _field(points, rng, 0.06, 0.4)
-    bump += rng.uniform(0.001, 0.004) * _field(points, rng, 0.4, 2.0)
+    bump = rng.uniform(0.0015, 0.004) * smooth_field(points, rng, 0.06, 0.4)
+    bump += rng.uniform(0.001, 0.004) * smooth_field(points, rng, 0.4, 2.0)
     bump += rng.uniform(0.0006, 0.002) * rng.standard_normal(len(points), np.float32)
     points += normals * (rough * bump * (0.6 + 0.12 * depth**2))[:, None]
     _fuse(points, normals, colors, rng)

@@ -6,15 +6,21 @@ case are dropped; what is left is drawn kind by kind so that no kind crowds out 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
+
+from unison3d.errors import ConfigError
 
 from .catalog import FURNITURE, spoken_name, withheld_names
 from .facts import Facts
 from .words import BROAD, COVERS, LEADS, NUMBERS, ORDINALS, SYNONYMS, meaning, plural
 
+# How sentences start that take no words before them.
+_BARE = ('a ', 'on ', 'under', 'below', 'above', 'hanging', 'over', 'next', 'beside', 'by ', 'near')
+_BARE += ('close', 'standing', 'lying', 'every', 'all ')
+GRAMMARS = ('training', 'held-out')
 KINDS = ('class', 'color', 'size', 'relation', 'ordinal', 'count', 'negation', 'zero')
 
 
@@ -33,10 +39,17 @@ class Sentence:
     kind: str
 
 
-class _Writer:
+class Writer:
     """Builds candidate sentences of one scene."""
 
-    def __init__(self, facts: Facts, rng: np.random.Generator, include_withheld: bool):
+    def __init__(
+        self,
+        facts: Facts,
+        rng: np.random.Generator,
+        include_withheld: bool,
+        kinds: Iterable[str] = FURNITURE,
+    ):
+        self.kinds = kinds
         self.facts, self.rng = facts, rng
         hidden = frozenset() if include_withheld else frozenset(withheld_names())
         self.banned = hidden
@@ -65,6 +78,15 @@ class _Writer:
 
     def pick(self, *options: str) -> str:
         return options[int(self.rng.integers(len(options)))]
+
+    def absent_names(self) -> list[str]:
+        """Names that may be said to be absent, before any look at the scene; sorted."""
+        return sorted({spoken_name(k) for k in self.kinds} - self.banned)
+
+    def lead(self, sentence: Sentence) -> str:
+        """The sentence with a few words before or after it, or as it is."""
+        text = self.pick(*LEADS).format(sentence.text)
+        return sentence.text if sentence.text.startswith(_BARE) else text
 
     def by_class(self) -> Iterator[Sentence]:
         for noun, ids in self.shuffled(list(self.groups.items())):
@@ -255,8 +277,7 @@ class _Writer:
     def by_absence(self) -> Iterator[Sentence]:
         f = self.facts
         present = set(f.names) | f.hidden
-        names = sorted({spoken_name(k) for k in FURNITURE} - self.banned)
-        for name in self.shuffled(names):
+        for name in self.shuffled(self.absent_names()):
             # Nothing in the room may be called by this noun or its broader sense, seen or not.
             broad = meaning(name) | {name}
             related = {n for names_ in BROAD.values() if name in names_ for n in names_}
@@ -275,7 +296,13 @@ class _Writer:
 
 
 def write_sentences(
-    facts: Facts, rng: np.random.Generator, *, limit: int = 16, include_withheld: bool = False
+    facts: Facts,
+    rng: np.random.Generator,
+    *,
+    limit: int = 16,
+    include_withheld: bool = False,
+    grammar: str = 'training',
+    kinds: Iterable[str] = FURNITURE,
 ) -> list[Sentence]:
     """Write up to ``limit`` different sentences about a scene.
 
@@ -284,11 +311,24 @@ def write_sentences(
         rng: source of randomness.
         limit: most sentences to return.
         include_withheld: also speak about withheld kinds.
+        grammar: 'training' or 'held-out'.
+        kinds: catalogue keys that absent things are drawn from.
+
+    Raises:
+        ConfigError: an unknown grammar.
 
     Returns:
         Sentences in random order; at most two of them have no target.
     """
-    writer = _Writer(facts, rng, include_withheld)
+    if grammar == 'training':
+        writer = Writer(facts, rng, include_withheld, kinds)
+    elif grammar == 'held-out':
+        # Imported late: it builds on this module.
+        from .held_out import HeldOutWriter
+
+        writer = HeldOutWriter(facts, rng, include_withheld, kinds)
+    else:
+        raise ConfigError(f'write_sentences: grammar is {grammar!r}, expected one of {GRAMMARS}.')
     # Relations are what people mostly use, so they get the largest share of the draws.
     sources = [
         writer.by_class(),
@@ -310,28 +350,7 @@ def write_sentences(
         alive = []
         for source in sources:
             for sentence in source:
-                text = LEADS[int(rng.integers(len(LEADS)))].format(sentence.text)
-                if sentence.text.startswith(
-                    (
-                        'a ',
-                        'on ',
-                        'under',
-                        'below',
-                        'above',
-                        'hanging',
-                        'over',
-                        'next',
-                        'beside',
-                        'by ',
-                        'near',
-                        'close',
-                        'standing',
-                        'lying',
-                        'every',
-                        'all ',
-                    )
-                ):
-                    text = sentence.text
+                text = writer.lead(sentence)
                 if text in out or (not sentence.targets and zeros >= 2):
                     continue
                 zeros += not sentence.targets

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 # A noun means every name in its set: 'the chair' may be an office chair.
 BROAD: dict[str, frozenset[str]] = {
-    'chair': frozenset({'chair', 'office chair', 'folding chair', 'armchair', 'beanbag chair'}),
+    'chair': frozenset(
+        {'chair', 'office chair', 'folding chair', 'armchair', 'beanbag chair', 'sofa chair'}
+    ),
     'table': frozenset(
         {
             'table',
@@ -14,6 +16,7 @@ BROAD: dict[str, frozenset[str]] = {
             'end table',
             'glass table',
             'nightstand',
+            'dining table',
         }
     ),
     'bed': frozenset({'bed', 'bunk bed', 'mattress'}),
@@ -26,12 +29,17 @@ BROAD: dict[str, frozenset[str]] = {
             'wall cabinet',
             'bathroom vanity',
             'wardrobe',
+            'bathroom cabinet',
         }
     ),
-    'lamp': frozenset({'lamp', 'floor lamp'}),
+    'lamp': frozenset({'lamp', 'floor lamp', 'light'}),
     'shelf': frozenset({'shelf', 'wall shelf', 'bookshelf'}),
+    'refrigerator': frozenset({'refrigerator', 'mini fridge'}),
+    'counter': frozenset({'counter', 'kitchen counter', 'bathroom counter'}),
+    'bottle': frozenset({'bottle', 'water bottle'}),
+    'pillow': frozenset({'pillow', 'cushion'}),
     'curtain': frozenset({'curtain', 'shower curtain'}),
-    'bag': frozenset({'bag', 'backpack'}),
+    'bag': frozenset({'bag', 'backpack', 'purse', 'paper bag'}),
     'basket': frozenset({'basket', 'laundry basket'}),
     'trash can': frozenset({'trash can', 'recycling bin'}),
     'picture': frozenset({'picture', 'poster'}),
