@@ -42,6 +42,7 @@ def fake_scene(seed: int = 0, points_per_object: int = 400) -> SimpleNamespace:
     semantic = np.concatenate([np.full(len(p), s) for p, s, _ in parts])[order]
     instances = np.concatenate([np.full(len(p), i) for p, _, i in parts])[order]
     return SimpleNamespace(
+        faces=None,
         points=points[order],
         colors=rng.uniform(0, 1, points.shape).astype(np.float32),
         normals=np.tile(np.float32([0, 0, 1]), (len(points), 1)),

@@ -6,6 +6,7 @@ import torch
 from test_datasets.fakes import SENTENCES, fake_scene
 
 from unison3d.datasets import SynthRoomsDataset, synth_rooms
+from unison3d.engine.samplers import Draw
 from unison3d.errors import ConfigError
 from unison3d.models.text import TextEncoder
 from unison3d.registry import DATASETS, TEXT_ENCODERS
@@ -220,3 +221,33 @@ def test_the_real_generator(tmp_path):
     assert sample.sp_masks.any(1).float().mean() > 0.6
     assert sample.prompts.num_objects > 0
     assert torch.equal(dataset[0]['inputs']['points'], packed['inputs']['points'])
+
+
+def test_shifted_world_is_for_tests_only():
+    options = {'profile': 'shifted'}
+    with pytest.raises(ConfigError, match='reserved for testing'):
+        SynthRoomsDataset(2, scene_options=options)
+    SynthRoomsDataset(2, scene_options=options, test_mode=True)
+
+
+def test_endless_rooms_are_new_at_every_draw():
+    data = SynthRoomsDataset(3, seed=50, endless=True)
+    first = [data.get_data_info(i)['scene_seed'] for i in range(3)]
+    second = [data.get_data_info(i)['scene_seed'] for i in range(3)]
+    assert first == [50, 51, 52] and second == [53, 54, 55]
+    assert data.get_data_info(Draw(1, 700))['scene_seed'] == 750
+    with pytest.raises(ConfigError, match='endless'):
+        SynthRoomsDataset(3, endless=True, test_mode=True)
+
+
+def test_some_rooms_are_scanned_with_a_camera():
+    data = SynthRoomsDataset(200, seed=7, camera_share=0.3)
+    options = [data.scene_key(data.get_data_info(i))[3] for i in range(200)]
+    camera = [o.get('scanner') == 'camera' for o in options]
+    assert 35 < sum(camera) < 85
+    again = SynthRoomsDataset(50, seed=57, camera_share=0.3)
+    assert camera[50:100] == [
+        'scanner' in again.scene_key(again.get_data_info(i))[3] for i in range(50)
+    ]
+    with pytest.raises(ConfigError, match='camera_share'):
+        SynthRoomsDataset(1, camera_share=1.5)

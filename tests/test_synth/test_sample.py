@@ -7,6 +7,7 @@ import dataclasses
 import numpy as np
 import pytest
 
+from unison3d.errors import ConfigError
 from unison3d.synth import make_scene, seen_names, withheld_names
 from unison3d.synth.sample import MIN_INSTANCE_POINTS
 
@@ -90,3 +91,21 @@ def test_all_classes_appear_in_a_modest_number_of_rooms(scenes):
     for seed, kind in enumerate(('bathroom', 'bathroom', 'bathroom', 'kitchen', 'studio')):
         found |= set(np.unique(make_scene(500 + seed, kind=kind).semantic).tolist())
     assert found == set(range(21))
+
+
+def test_the_camera_gives_a_labelled_mesh():
+    scene = make_scene(5, profile='rooms', scanner='camera', spacing=0.06)
+    again = make_scene(5, profile='rooms', scanner='camera', spacing=0.06)
+    np.testing.assert_array_equal(scene.points, again.points)
+    n = len(scene.points)
+    for field in ('colors', 'normals', 'semantic', 'instances', 'parts'):
+        assert len(getattr(scene, field)) == n
+        assert getattr(scene, field).dtype == getattr(make_scene(5), field).dtype
+    assert scene.faces.min() >= 0 and scene.faces.max() < n
+    # Triangles follow the vertices: none is longer than a few voxels.
+    corners = scene.points[scene.faces]
+    assert np.linalg.norm(corners - np.roll(corners, 1, axis=1), axis=2).max() < 0.2
+    assert set(np.unique(scene.instances)) <= {-1, *range(len(scene.instance_names))}
+    assert len(scene.part_names) == scene.parts.max() + 1
+    with pytest.raises(ConfigError, match='scanner'):
+        make_scene(5, scanner='eye')

@@ -108,7 +108,8 @@ def test_colours_keep_their_name_and_range():
 def test_parts_are_numbered_in_order_of_building():
     shape = Shape()
     shape.box((0, 0, 0), (1, 1, 1), paint())
-    shape.next_part()
+    shape.next_part('lid')
     shape.box((0, 0, 2), (1, 1, 1), paint())
     s = sample(shape)
     assert (s.parts == (s.points[:, 2] > 1)).all()
+    assert shape.part_names[1] == 'lid'

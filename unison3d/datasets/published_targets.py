@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from unison3d.datasets.instance_ids import first_points, number_instances
 from unison3d.datasets.transforms.superpoint_targets import majority_labels, majority_masks
 from unison3d.errors import SceneError
 
@@ -63,14 +64,13 @@ def published_targets(
     """
     semantic = np.asarray(semantic, np.int64)
     instances = np.asarray(instance_ids, np.int64) - 1
-    without = (semantic == num_classes) | np.isin(semantic, stuff)
-    instances[without] = -1
-    object_ids = np.unique(instances[instances >= 0])
+    has_none = np.zeros(num_classes + 1, bool)
+    has_none[[*stuff, num_classes]] = True
+    instances[has_none[semantic]] = -1
+    object_ids, instances = number_instances(instances)
     found = instances >= 0
-    instances[found] = np.searchsorted(object_ids, instances[found])
     instance_masks = majority_masks(instances, superpoints, len(object_ids))
-    first = np.unique(instances[found], return_index=True)[1]
-    instance_labels = semantic[found][first] - len(stuff)
+    instance_labels = semantic[first_points(instances, len(object_ids))] - len(stuff)
 
     winner = majority_labels(semantic, superpoints, num_classes)
     if merge_things:
@@ -92,7 +92,7 @@ def published_targets(
     labels[: len(object_ids)] = instance_labels
     pseudo = np.zeros(len(masks), bool)
     pseudo[len(object_ids) : len(object_ids) + len(pseudo_masks)] = True
-    evaluation = np.where(found, instances + len(stuff), -1)
-    for row, stuff_class in enumerate(stuff):
-        evaluation[semantic == stuff_class] = row
+    of_class = np.full(num_classes + 1, -1)
+    of_class[list(stuff)] = np.arange(len(stuff))
+    evaluation = np.where(found, instances + len(stuff), of_class[semantic])
     return PublishedTargets(masks, labels, object_ids, instances, evaluation, pseudo)

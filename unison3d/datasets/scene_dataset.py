@@ -33,7 +33,7 @@ class SceneDataset(BaseDataset):
     ====================  =======================================================================
     points                float32, (N, 3), metres, z up
     colors                float32, (N, 3) in [0, 1], or None
-    normals               float32, (N, 3), unit
+    normals               float32, (N, 3), unit, or None
     superpoints           int64, (N,), 0..S-1
     semantic              int64, (N,), 0..19; 20 is unlabelled
     instances             int64, (N,), 0..M-1; -1 is none
@@ -42,7 +42,10 @@ class SceneDataset(BaseDataset):
     sentences             list of dicts: text, targets (list of instances), kind
     sentence_embeddings   float32, (T, D), unit rows; with a text encoder only
     name                  of the scene
+    num_classes           K where the label space is another one; then semantic is 0..K
     rng                   in test mode: a generator that depends on seed and index alone
+    draw_scene            in training, for transforms: a function of a generator that gives another
+                          scene of the data set as it enters the pipeline
     ====================  =======================================================================
 
     Subclasses list scenes in :meth:`load_data_list` and make one in :meth:`build_scene`.
@@ -90,7 +93,16 @@ class SceneDataset(BaseDataset):
         draw = 0 if self.test_mode else getattr(idx, 'draw', None)
         if draw is not None:
             results['rng'] = np.random.default_rng([self.seed, int(idx), draw])
-        return self.pipeline(results)
+        if not self.test_mode:
+            results['draw_scene'] = self.draw_scene
+        sample = self.pipeline(results)
+        if isinstance(sample, dict):
+            sample.pop('draw_scene', None)  # it would take the whole data set along
+        return sample
+
+    def draw_scene(self, rng: np.random.Generator) -> dict:
+        """A scene drawn uniformly, as it enters the pipeline, for transforms that mix scenes."""
+        return self.load_scene(self.get_data_info(int(rng.integers(len(self)))))
 
     def load_scene(self, info: dict) -> dict:
         """The sample of an entry of the list, from the cache where it is there.

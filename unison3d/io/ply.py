@@ -25,7 +25,7 @@ from unison3d.io.ply_body import Columns, Ragged, read_body, triangulate
 from unison3d.io.ply_header import PlyHeader, parse_header
 from unison3d.io.raw_scene import RawScene
 
-__all__ = ['read_ply', 'write_ply']
+__all__ = ['read_ply', 'read_ply_faces', 'write_ply']
 
 _COLORS = (
     ('red', 'green', 'blue'),
@@ -53,6 +53,20 @@ def read_ply(path: str | os.PathLike[str]) -> RawScene:
         FileFormatError: missing, not PLY, truncated, a header that promises more than the file
             holds, or no x, y, z.
     """
+    return read_ply_faces(path)[0]
+
+
+def read_ply_faces(path: str | os.PathLike[str]) -> tuple[RawScene, Ragged | None, Columns]:
+    """Read a PLY file with what stands at its faces, such as an object id.
+
+    Returns:
+        the scene as of :func:`read_ply`; corners of each polygon as they stand in the file
+        (vertex indices, not checked), None where there is no face element; and the other
+        properties of the faces by name, a row per polygon.
+
+    Raises:
+        FileFormatError: as :func:`read_ply`.
+    """
     path = Path(path)
     data = read_bytes(path)
     header = parse_header(data, path)
@@ -60,11 +74,15 @@ def read_ply(path: str | os.PathLike[str]) -> RawScene:
         raise FileFormatError(f'{path}: has no vertex element, so it holds no points.')
     blocks = read_body(data, header, path)
     scene = _vertices(blocks['vertex'], path)
-    scene.faces = _faces(blocks.get('face', {}))
+    columns = dict(blocks.get('face', {}))
+    name = pick(columns, _FACES)
+    polygons = None if name is None else columns.pop(name)
+    polygons = polygons if isinstance(polygons, Ragged) else None
+    scene.faces = None if polygons is None else triangulate(polygons)
     _read_comments(header, scene)
     if path.name.endswith('.labels.ply') and scene.semantic_ids is not None:
         _settle_scannet_labels(scene)
-    return scene
+    return scene, polygons, columns
 
 
 def _vertices(columns: Columns, path: Path) -> RawScene:
@@ -90,12 +108,6 @@ def _triple(scalars: dict[str, np.ndarray], names: Sequence[str]) -> np.ndarray 
     if None in found:
         return None
     return np.stack([scalars.pop(name) for name in found], axis=1)  # type: ignore[arg-type]
-
-
-def _faces(columns: Columns) -> np.ndarray | None:
-    name = pick(columns, _FACES)
-    polygons = None if name is None else columns[name]
-    return triangulate(polygons) if isinstance(polygons, Ragged) else None
 
 
 def _read_comments(header: PlyHeader, scene: RawScene) -> None:

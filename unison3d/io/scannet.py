@@ -26,7 +26,13 @@ from unison3d.io.json_files import read_json
 from unison3d.io.ply import read_ply
 from unison3d.io.raw_scene import RawScene
 
-__all__ = ['read_label_table', 'read_scannet_folder']
+__all__ = [
+    'read_axis_alignment',
+    'read_label_table',
+    'read_scannet_folder',
+    'read_segment_groups',
+    'read_segments',
+]
 
 _MESH = '_vh_clean_2.ply'
 
@@ -41,18 +47,23 @@ def read_scannet_folder(folder: str | os.PathLike[str]) -> RawScene:
     scan = _scan_name(folder)
     scene = read_ply(folder / f'{scan}{_MESH}')
     segments_file = _only(folder, f'{scan}_vh_clean_2.*.segs.json')
-    if segments_file is not None:
-        segments = _segments(segments_file, len(scene))
-        scene.superpoints = np.unique(segments, return_inverse=True)[1].reshape(-1)
-        groups_file = _only(folder, f'{scan}.aggregation.json') or _only(
-            folder, f'{scan}*.aggregation*.json'
+    groups_file = _only(folder, f'{scan}.aggregation.json') or _only(
+        folder, f'{scan}*.aggregation*.json'
+    )
+    if segments_file is None and groups_file is not None:
+        raise FileFormatError(
+            f'{groups_file}: names segments, but {scan}_vh_clean_2.*.segs.json, which has them, is '
+            'missing. Copy it beside this file, or take this file away.'
         )
+    if segments_file is not None:
+        segments = read_segments(segments_file, len(scene))
+        scene.superpoints = np.unique(segments, return_inverse=True)[1].reshape(-1)
         if groups_file is not None:
             _add_instances(scene, segments, groups_file)
             table = _only(folder, '*labels.combined.tsv')
             if table is not None:
-                _add_nyu40(scene, read_label_table(table))
-    scene.axis_alignment = _axis_alignment(folder, scan)
+                _add_nyu40(scene, table, groups_file)
+    scene.axis_alignment = read_axis_alignment(folder, scan)
     return scene
 
 
@@ -81,22 +92,44 @@ def _member(content: Any, key: str, path: Path) -> list:
 
 
 def _whole_numbers(content: Any, key: str, path: Path) -> np.ndarray:
-    try:
-        return np.array(_member(content, key, path), dtype=np.int64)
-    except (TypeError, ValueError, OverflowError) as error:
+    values = _member(content, key, path)
+    # Asked one by one: NumPy would cut fractions off, and make room for the longest of any texts.
+    strays = [value for value in values if type(value) is not int or not -(2**63) <= value < 2**63]
+    if strays:
         raise FileFormatError(
-            f'{path}: "{key}" does not hold whole numbers ({error}). The file is damaged.'
-        ) from error
+            f'{path}: "{key}" does not hold whole numbers of 64 bits ({str(strays[0])[:40]}). The '
+            'file is damaged.'
+        )
+    return np.array(values, dtype=np.int64)
 
 
-def _segments(path: Path, count: int) -> np.ndarray:
+def read_segments(path: Path, count: int, of: str = 'vertices') -> np.ndarray:
+    """``segIndices`` of a ``.segs.json``: int64, (count,), as they are numbered there.
+
+    ``of`` names what has a segment each, for the message.
+    """
     segments = _whole_numbers(read_json(path), 'segIndices', path)
     if segments.shape != (count,):
         raise FileFormatError(
-            f'{path}: {len(segments):,} segment ids for {count:,} vertices. Take both files from '
+            f'{path}: {len(segments):,} segment ids for {count:,} {of}. Take both files from '
             'the same release of the scan.'
         )
     return segments
+
+
+def read_segment_groups(path: Path) -> list[tuple[int, str, np.ndarray]]:
+    """``segGroups`` of an ``.aggregation.json``: object id, label and segments (int64) of each."""
+    groups = []
+    for number, group in enumerate(_member(read_json(path), 'segGroups', path)):
+        segments = _whole_numbers(group, 'segments', path)
+        object_id, label = group.get('objectId'), group.get('label')
+        if not isinstance(object_id, int) or object_id < 0 or not isinstance(label, str):
+            raise FileFormatError(
+                f'{path}: group {number} has objectId {object_id!r} and label {label!r}, expected '
+                'a number from 0 and a name.'
+            )
+        groups.append((object_id, label, segments))
+    return groups
 
 
 def _add_instances(scene: RawScene, segments: np.ndarray, path: Path) -> None:
@@ -112,8 +145,15 @@ def _add_instances(scene: RawScene, segments: np.ndarray, path: Path) -> None:
     scene.instance_names = tuple(names)
 
 
-def _add_nyu40(scene: RawScene, table: dict[str, int]) -> None:
-    ids = np.array([*(table.get(name, 0) for name in scene.instance_names), 0], dtype=np.int64)
+def _add_nyu40(scene: RawScene, table_file: Path, groups_file: Path) -> None:
+    table = read_label_table(table_file)
+    unknown = sorted(set(scene.instance_names) - table.keys())
+    if unknown:
+        raise FileFormatError(
+            f'{groups_file}: the label "{unknown[0]}" has no NYU40 id in {table_file.name}. Take '
+            'both files from the same release, or take the table away.'
+        )
+    ids = np.array([*(table[name] for name in scene.instance_names), 0], dtype=np.int64)
     scene.nyu40_ids = ids[scene.instance_ids]  # -1, no instance, picks the zero at the end
 
 
@@ -124,16 +164,22 @@ def read_label_table(path: str | os.PathLike[str], column: str = 'nyu40id') -> d
         FileFormatError: missing, or without the columns.
     """
     text = read_bytes(path).decode('utf-8', errors='replace')
-    rows = csv.DictReader(text.splitlines(), delimiter='\t')
+    lines = [line for line in text.splitlines() if not line.startswith('#')]
+    rows = csv.DictReader(lines, delimiter='\t')
     # The first release calls the column "category".
     names = rows.fieldnames or []
     key = 'raw_category' if 'raw_category' in names else 'category'
     if key not in names or column not in names:
         raise FileFormatError(f'{path}: expected columns raw_category and {column}.')
-    return {row[key]: int(row[column]) for row in rows if (row[column] or '').isdigit()}
+    try:
+        ids = {row[key]: row[column] or '' for row in rows}
+    except csv.Error as error:
+        raise FileFormatError(f'{path}: not a table of labels ({error}). It is damaged.') from error
+    # Eighteen digits are more than any table has and fit into 64 bits.
+    return {name: int(i) for name, i in ids.items() if i.isdecimal() and len(i) <= 18}
 
 
-def _axis_alignment(folder: Path, scan: str) -> np.ndarray | None:
+def read_axis_alignment(folder: Path, scan: str) -> np.ndarray | None:
     """float64, (4, 4), from ``axisAlignment = 16 numbers``; test scans have none."""
     for path in (folder / f'{scan}.txt', folder / 'axis_alignment.txt'):
         if not path.is_file():

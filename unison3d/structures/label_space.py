@@ -12,13 +12,17 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from unison3d.errors import VocabularyError
+from unison3d.io import read_json
 
-__all__ = ['LABEL_SPACES', 'SCANNET20', 'LabelSpace', 'get_label_space']
+__all__ = ['LABEL_SPACES', 'SCANNET20', 'LabelSpace', 'frequency_groups', 'get_label_space']
+
+_TABLES = Path(__file__).parents[1] / 'assets' / 'labels'
 
 
 @dataclass(frozen=True, eq=False)
@@ -196,3 +200,27 @@ def get_label_space(name: str | LabelSpace) -> LabelSpace:
             f'There is no label space "{name}". Known: {", ".join(sorted(LABEL_SPACES))}.'
         )
     return LABEL_SPACES[name]
+
+
+def frequency_groups(space: LabelSpace) -> dict[str, tuple[int, ...]]:
+    """Classes by how often they occur, as long-tail scores are reported.
+
+    Args:
+        space: ScanNet200 is the one label space with such groups.
+
+    Returns:
+        Semantic ids of ``'head'``, ``'common'`` and ``'tail'``, ascending; every class is in one.
+
+    Raises:
+        VocabularyError: there are no groups for this label space.
+    """
+    path = _TABLES / f'{space.name}_frequency_groups.json'
+    if not path.exists():
+        raise VocabularyError(
+            f'Label space {space.name} has no head, common and tail classes; scannet200 has.'
+        )
+    table = read_json(path)
+    return {
+        key: tuple(sorted(space.index(name) for name in table[key]))
+        for key in ('head', 'common', 'tail')
+    }

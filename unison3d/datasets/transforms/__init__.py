@@ -10,7 +10,10 @@ from unison3d.datasets.transforms.geometry import (
     RandomRotate,
     RandomScale,
 )
+from unison3d.datasets.transforms.mix import MixScenes
 from unison3d.datasets.transforms.pack import PackScene
+from unison3d.datasets.transforms.paste import PasteObjects
+from unison3d.datasets.transforms.published import *  # noqa: F403
 from unison3d.datasets.transforms.sentences import SampleSentences
 from unison3d.datasets.transforms.superpoint_targets import SuperpointTargets
 from unison3d.datasets.transforms.withhold import WithholdClasses
@@ -20,7 +23,9 @@ __all__ = [
     'CropScene',
     'ElasticDistortion',
     'JitterPoints',
+    'MixScenes',
     'PackScene',
+    'PasteObjects',
     'RandomFlip',
     'RandomRotate',
     'RandomScale',

@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 from scipy.spatial import cKDTree
 
-from unison3d.datasets.transforms.sample_edit import sample_rng
+from unison3d.datasets.transforms.sample_edit import bounds, rows_by_id, sample_rng
 from unison3d.errors import ConfigError
 from unison3d.registry import TRANSFORMS
 
@@ -23,13 +23,22 @@ def voxel_representatives(points: np.ndarray, voxel: float) -> np.ndarray:
     Returns:
         int64, (R,), ascending.
     """
-    cells = np.floor(np.asarray(points) / voxel).astype(np.int64).reshape(-1, 3)
-    if len(cells) == 0:
+    points = np.asarray(points)
+    if len(points) == 0:
         return np.zeros(0, np.int64)
-    cells -= cells.min(0)
-    size = cells.max(0) + 1
-    keys = (cells[:, 0] * size[1] + cells[:, 1]) * size[2] + cells[:, 2]
-    return np.sort(np.unique(keys, return_index=True)[1])
+    cells = [np.floor(points[:, axis] / voxel).astype(np.int64) for axis in range(3)]
+    size = [int(cell.max() - cell.min()) + 1 for cell in cells]
+    x, y, z = (cell - cell.min() for cell in cells)
+    keys = (x * size[1] + y) * size[2] + z
+    if np.prod(size, dtype=np.float64) > 64 * len(keys):  # a table would waste memory
+        return np.sort(np.unique(keys, return_index=True)[1])
+    first = np.full(int(np.prod(size)), -1, np.int32)
+    first[keys[::-1]] = np.arange(
+        len(keys) - 1, -1, -1, dtype=np.int32
+    )  # the first is written last
+    is_first = np.zeros(len(keys), bool)
+    is_first[first[first >= 0]] = True
+    return np.flatnonzero(is_first)
 
 
 def farthest_inside_clicks(
@@ -52,34 +61,22 @@ def farthest_inside_clicks(
         of the published code is replaced by search trees, with equal results.
     """
     clicks = np.full(num_instances, -1, np.int64)
-    chosen = voxel_representatives(points, voxel)
-    nodes = np.asarray(points, np.float64)[chosen]
-    owner = np.asarray(instances)[chosen]
-    for instance in range(num_instances):
-        mine = owner == instance
-        if not mine.any():
-            continue
-        inside = nodes[mine]
-        if mine.all():
-            distance = -((inside - inside.mean(0)) ** 2).sum(1)
+    surroundings = _Surroundings(points, instances, voxel)
+    own = np.asarray(instances)[surroundings.representatives]
+    for instance in np.unique(own[own >= 0]):
+        mine = surroundings.representatives[own == instance]
+        inside = np.asarray(points)[mine].astype(np.float64)
+        if len(mine) == len(own):
+            deepest = nearest_to_middle(inside)
         else:
-            distance = _distance_outside(inside, nodes[~mine])
-        clicks[instance] = chosen[mine][distance.argmax()]
+            deepest = surroundings.deepest(int(instance), inside)
+        clicks[instance] = mine[deepest]
     return clicks
 
 
-def _distance_outside(inside: np.ndarray, outside: np.ndarray) -> np.ndarray:
-    """Distance of each inside point to the nearest outside point, float64 (I,)."""
-    # Only what is near the box of the object can be nearest. The margin grows until it is certain.
-    low, high = inside.min(0), inside.max(0)
-    margin = 0.5
-    while True:
-        near = ((outside >= low - margin) & (outside <= high + margin)).all(1)
-        if near.any():
-            distance = cKDTree(outside[near]).query(inside)[0]
-            if near.all() or distance.max() <= margin:
-                return distance
-        margin *= 2
+def _tree(nodes: np.ndarray) -> cKDTree:
+    # Quicker to build than the default, and asked too seldom for its balance to pay.
+    return cKDTree(nodes, balanced_tree=False, compact_nodes=False)
 
 
 def nearest_to_middle(points: np.ndarray) -> int:
@@ -168,15 +165,18 @@ class SampleClicks:
         index, positive, objects = [], [], []
         if len(chosen) == 0:
             return index, positive, objects, chosen
-        order = np.argsort(instances, kind='stable')
-        starts = np.searchsorted(instances[order], np.arange(num_instances + 1))
+        rows = rows_by_id(instances, num_instances)
         surroundings = _Surroundings(points, instances, self.voxel)
         for place, instance in enumerate(chosen):
-            own = order[starts[instance] : starts[instance + 1]]
-            depth, inner, outer = surroundings.of(instance, points[own])
+            own = rows[instance]
+            near = surroundings.near(instance, points[own])
             some = rng.choice(len(own), min(self.candidates, len(own)), replace=False)
-            clicks = [(own[some[depth[some].argmax()]], True)]
-            for _ in range(rng.choice(len(self.num_clicks_prob), p=self.num_clicks_prob)):
+            depth = surroundings.depth(near, points[own[some]])
+            clicks = [(own[some[depth.argmax()]], True)]
+            further = rng.choice(len(self.num_clicks_prob), p=self.num_clicks_prob)
+            if further:
+                inner, outer = surroundings.edges(near, points[own])
+            for _ in range(further):
                 if rng.random() < self.negative_prob and len(outer):
                     clicks.append((rng.choice(outer), False))
                 else:
@@ -193,28 +193,77 @@ class _Surroundings:
 
     #: metres. Farther surroundings do not matter for a click.
     REACH = 0.3
+    #: About as many points of a large object are looked at to find its edge.
+    EDGE_SAMPLE = 400
 
     def __init__(self, points: np.ndarray, instances: np.ndarray, voxel: float) -> None:
-        self.chosen = voxel_representatives(points, voxel)
+        self.representatives = voxel_representatives(points, voxel)
+        # Sorted by x, so that what is near an object is looked for in a slice.
+        order = np.argsort(points[self.representatives, 0], kind='stable')
+        self.chosen = self.representatives[order]
         self.nodes = points[self.chosen]
         self.owner = instances[self.chosen]
 
-    def of(self, instance: int, own: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Depth and edges of an object.
+    def near(self, instance: int, own: np.ndarray, reach: float = REACH) -> np.ndarray:
+        """Rows of ``nodes`` outside an object and within reach of its box, ascending.
 
         Args:
             instance: the object.
-            own: float32, (P, 3), its points.
+            own: float, (P, 3), its points.
+            reach: metres.
+        """
+        low, high = bounds(own)
+        low, high = low - reach, high + reach
+        start = np.searchsorted(self.nodes[:, 0], low[0], 'left')
+        stop = np.searchsorted(self.nodes[:, 0], high[0], 'right')
+        inside = self.owner[start:stop] != instance
+        for axis in (1, 2):
+            values = self.nodes[start:stop, axis]
+            inside &= (values >= low[axis]) & (values <= high[axis])
+        return start + np.flatnonzero(inside)
+
+    def deepest(self, instance: int, inside: np.ndarray) -> int:
+        """Which point of an object is farthest from everything outside it; the first of equals.
+
+        Args:
+            instance: the object.
+            inside: float64, (P, 3), points of it.
+        """
+        # What has something outside within the margin is done; the deepest is among the others
+        # while there are any. They get fewer as the margin grows.
+        rows, margin = np.arange(len(inside)), 0.1
+        num_outside = int((self.owner != instance).sum())
+        while True:
+            near = self.near(instance, inside[rows], margin)
+            if len(near):
+                tree = _tree(self.nodes[near].astype(np.float64))
+                # A search that may stop at the margin takes a fraction of the time.
+                limit = np.inf if len(near) == num_outside else 1.001 * margin
+                distance = tree.query(inside[rows], distance_upper_bound=limit)[0]
+                far = distance > margin
+                if not far.any() or len(near) == num_outside:
+                    return int(rows[distance.argmax()])
+                rows = rows[far]
+            margin *= 2
+
+    def depth(self, near: np.ndarray, points: np.ndarray) -> np.ndarray:
+        """Distance of a few points (P, 3) to the surroundings, at most ``REACH``; float (P,)."""
+        if len(near) == 0:
+            return np.full(len(points), self.REACH)
+        nodes = self.nodes[near].astype(np.float64)
+        squared = [((nodes - point) ** 2).sum(1).min() for point in points.astype(np.float64)]
+        return np.minimum(np.sqrt(squared), self.REACH)
+
+    def edges(self, near: np.ndarray, own: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The edge of an object from both sides.
 
         Returns:
-            float (P,) distance of each point to the surroundings, at most ``REACH``; rows of
-            ``own`` near the edge (the nearest quarter); points of the scene just outside of those.
+            Rows of ``own`` (P, 3) near the edge (the nearest quarter), and the points of the scene
+            just outside of those.
         """
-        low, high = own.min(0) - self.REACH, own.max(0) + self.REACH
-        near = ((self.nodes >= low) & (self.nodes <= high)).all(1) & (self.owner != instance)
-        if not near.any():
-            return np.full(len(own), self.REACH), np.zeros(0, int), np.zeros(0, int)
-        distance, nearest = cKDTree(self.nodes[near]).query(own)
-        inner = np.flatnonzero(distance <= np.quantile(distance, 0.25))
-        outer = np.unique(self.chosen[near][nearest[inner]])
-        return np.minimum(distance, self.REACH), inner, outer
+        if len(near) == 0:
+            return np.zeros(0, int), np.zeros(0, int)
+        rows = np.arange(0, len(own), max(1, len(own) // self.EDGE_SAMPLE))
+        distance, nearest = _tree(self.nodes[near]).query(own[rows])
+        close = distance <= np.quantile(distance, 0.25)
+        return rows[close], np.unique(self.chosen[near][nearest[close]])

@@ -22,6 +22,8 @@ class CropScene:
         prob: probability of the window; ``max_points`` holds always.
         min_visible: share of an instance's points that has to be left.
         min_instance_points: and points that have to be left.
+        whole_superpoints: take superpoints as a whole, those first whose middle is nearest, until
+            the next one would not fit. One that is larger than the budget by itself is cut.
     """
 
     def __init__(
@@ -31,24 +33,31 @@ class CropScene:
         prob: float = 1.0,
         min_visible: float = 0.3,
         min_instance_points: int = 20,
+        whole_superpoints: bool = False,
     ) -> None:
         self.max_points = max_points
         self.window = window
         self.prob = prob
         self.min_visible = min_visible
         self.min_instance_points = min_instance_points
+        self.whole_superpoints = whole_superpoints
 
     def __call__(self, results: dict) -> dict:
         rng = sample_rng(results)
         points = results['points']
         if len(points) == 0:
             return results
-        offset = points[:, :2] - points[rng.integers(len(points)), :2]
+        middle = points[rng.integers(len(points)), :2]
+        if self.window is None and len(points) <= self.max_points:
+            return results
+        offset = points[:, :2] - middle
         keep = np.ones(len(points), bool)
         if self.window is not None and rng.random() < self.prob:
             angle = rng.uniform(0, np.pi / 2)
             turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
             keep = (np.abs(offset @ turn) <= self.window / 2).all(1)
+        if self.whole_superpoints:
+            keep = _keep_whole(results['superpoints'], offset, keep, self.max_points)
         if keep.sum() > self.max_points:
             # Far points first out; those already outside the window count as infinitely far.
             distance = np.where(keep, (offset**2).sum(1), np.inf)
@@ -73,3 +82,28 @@ class CropScene:
             results['ignore'] = np.zeros(len(instances), bool)
         results['ignore'] = results['ignore'] | rest
         return keep_instances(results, stays)
+
+
+def _keep_whole(
+    superpoints: np.ndarray, offset: np.ndarray, keep: np.ndarray, max_points: int
+) -> np.ndarray:
+    """Points of the superpoints nearest to the middle, each superpoint whole; bool (N,).
+
+    Args:
+        superpoints: int, (N,), 0..S-1.
+        offset: float, (N, 2), from the middle of the window.
+        keep: bool, (N,), what the window left; a superpoint counts where most of it is in there.
+        max_points: points to keep, at least those of the first superpoint.
+    """
+    sizes = np.bincount(superpoints)
+    filled = np.maximum(sizes, 1)
+    middle = np.stack([np.bincount(superpoints, offset[:, axis]) for axis in (0, 1)], 1)
+    distance = ((middle / filled[:, None]) ** 2).sum(1)
+    inside = 2 * np.bincount(superpoints, keep) > sizes
+    inside[superpoints[(offset**2).sum(1).argmin()]] = True  # something is always left
+    order = np.argsort(np.where(inside, distance, np.inf), kind='stable')[: inside.sum()]
+    fits = np.cumsum(sizes[order]) <= max_points
+    fits[:1] = True
+    chosen = np.zeros(len(sizes), bool)
+    chosen[order[fits]] = True
+    return chosen[superpoints]

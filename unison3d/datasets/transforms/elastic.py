@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.ndimage import convolve1d, map_coordinates
+from scipy.ndimage import convolve1d
 
-from unison3d.datasets.transforms.sample_edit import sample_rng
+from unison3d.datasets.transforms.sample_edit import bounds, sample_rng
+from unison3d.native import kernel
 from unison3d.registry import TRANSFORMS
 
 
@@ -18,7 +19,8 @@ def noise_shape(coords: np.ndarray, granularity: float) -> tuple[int, int, int]:
         coords: float, (N, 3), voxel units.
         granularity: half the distance of the nodes, voxel units.
     """
-    reach = np.abs(coords).max(0) if len(coords) else np.zeros(3)
+    low, high = bounds(coords) if len(coords) else (np.zeros(3), np.zeros(3))
+    reach = np.maximum(-low, high)
     return tuple(int(n) for n in np.floor(reach).astype(np.int64) // granularity + 3)
 
 
@@ -46,15 +48,42 @@ def displace(
     blurred = np.asarray(noise, np.float32)
     for axis in (1, 2, 3, 1, 2, 3):
         blurred = convolve1d(blurred, taps, axis=axis, mode='constant', cval=0.0)
-    shape = np.array(blurred.shape[1:])
-    places = (np.asarray(coords, np.float64) + (shape - 1) * granularity) / (2 * granularity)
-    inside = ((places >= 0) & (places <= shape - 1)).all(1)
-    moved = np.asarray(coords, np.float64).copy()
-    for axis in range(3):
-        shift = map_coordinates(
-            blurred[axis].astype(np.float64), places[inside].T, order=1, mode='nearest'
-        )
-        moved[inside, axis] += magnitude * shift
+    # Directions last, so that the three shifts of a node lie side by side.
+    nodes = np.ascontiguousarray(blurred.transpose(1, 2, 3, 0))
+    return _shift(np.ascontiguousarray(coords), nodes, float(granularity), float(magnitude))
+
+
+@kernel
+def _shift(coords: np.ndarray, nodes: np.ndarray, granularity: float, magnitude: float):
+    """Add the linearly interpolated noise to each point; float64 (N, 3)."""
+    moved = np.empty((len(coords), 3), np.float64)
+    cell = np.empty(3, np.int64)
+    part = np.empty(3, np.float64)
+    for row in range(len(coords)):
+        inside = True
+        for axis in range(3):
+            value = np.float64(coords[row, axis])
+            moved[row, axis] = value
+            last = nodes.shape[axis] - 1
+            place = (value + last * granularity) / (2 * granularity)
+            if not 0 <= place <= last:
+                inside = False
+                break
+            cell[axis] = min(int(place), last - 1)
+            part[axis] = place - cell[axis]
+        if not inside:
+            for axis in range(3):
+                moved[row, axis] = np.float64(coords[row, axis])
+            continue
+        for corner in range(8):
+            x, y, z = corner >> 2, (corner >> 1) & 1, corner & 1
+            weight = part[0] if x else 1 - part[0]
+            weight *= part[1] if y else 1 - part[1]
+            weight *= part[2] if z else 1 - part[2]
+            for axis in range(3):
+                moved[row, axis] += (
+                    magnitude * weight * nodes[cell[0] + x, cell[1] + y, cell[2] + z, axis]
+                )
     return moved
 
 

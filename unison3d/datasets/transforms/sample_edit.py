@@ -35,6 +35,30 @@ def sample_rng(results: dict) -> np.random.Generator:
     return results['rng']
 
 
+def bounds(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Lowest and highest value of each column of (N, D), N > 0.
+
+    Column by column, which is several times faster than ``min(0)`` for few columns.
+    """
+    columns = [points[:, axis] for axis in range(points.shape[1])]
+    return np.array([c.min() for c in columns]), np.array([c.max() for c in columns])
+
+
+def rows_by_id(ids: np.ndarray, num_ids: int) -> list[np.ndarray]:
+    """The rows that carry each id, ascending.
+
+    Args:
+        ids: int, (N,), 0..num_ids-1; negative for none.
+        num_ids: length of the result.
+    """
+    # NumPy sorts numbers of 16 bits many times faster than others.
+    small = ids.astype(np.int16) if num_ids < 2**15 else ids
+    order = np.argsort(small, kind='stable')
+    counts = np.bincount(ids[ids >= 0], minlength=num_ids)
+    ends = len(ids) - counts.sum() + np.cumsum(counts)
+    return [order[end - count : end] for end, count in zip(ends, counts, strict=True)]
+
+
 def keep_points(results: dict, index: np.ndarray) -> dict:
     """Keep some points; superpoint ids are made dense again, instances stay as they are.
 

@@ -52,13 +52,14 @@ class SuperpointTargets:
     where most points are withheld, or have neither class nor instance.
 
     Args:
-        num_classes: classes of the label space; the same number means unlabelled.
+        num_classes: classes of the label space; the same number means unlabelled. None takes
+            ``results['num_classes']``, else the 20 of ScanNet.
 
     Source:
         The majority rule of SPFormer (arXiv:2211.15766), strictly more than half.
     """
 
-    def __init__(self, num_classes: int = SCANNET20.num_classes) -> None:
+    def __init__(self, num_classes: int | None = None) -> None:
         self.num_classes = num_classes
 
     def __call__(self, results: dict) -> dict:
@@ -67,8 +68,11 @@ class SuperpointTargets:
         results['sp_masks'] = majority_masks(
             instances, superpoints, len(results['instance_semantic'])
         )
-        results['sp_semantic'] = majority_labels(semantic, superpoints, self.num_classes)
-        unknown = (semantic == self.num_classes) & (instances < 0)
+        num_classes = self.num_classes
+        if num_classes is None:
+            num_classes = results.get('num_classes', SCANNET20.num_classes)
+        results['sp_semantic'] = majority_labels(semantic, superpoints, num_classes)
+        unknown = (semantic == num_classes) & (instances < 0)
         if results.get('ignore') is not None:
             unknown |= results['ignore']
         results['sp_ignore'] = majority_masks(unknown.astype(np.int64), superpoints, 2)[1]

@@ -39,7 +39,8 @@ class WithholdClasses:
         points = np.append(hidden, False)[results['instances']]
         ignore = results.get('ignore')
         results['ignore'] = points if ignore is None else ignore | points
-        results['semantic'] = np.where(points, SCANNET20.ignore_index, results['semantic'])
+        no_class = results.get('num_classes', SCANNET20.num_classes)
+        results['semantic'] = np.where(points, no_class, results['semantic'])
         if results.get('sentences'):
             sentences = results['sentences']
             keep_sentences(results, [not mentions(s['text'], self.names) for s in sentences])
