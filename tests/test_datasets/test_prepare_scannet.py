@@ -20,7 +20,6 @@ from test_datasets.scannet_samples import (
     write_raw_test_scan,
 )
 
-from unison3d.datasets.label_spaces import SCANNET200
 from unison3d.datasets.prepare import find_layouts, get_layout, prepare_dataset, read_infos
 from unison3d.datasets.prepare.job import prepare_scan
 from unison3d.datasets.prepare.scannet import (
@@ -31,6 +30,7 @@ from unison3d.datasets.prepare.scannet import (
 )
 from unison3d.errors import ConfigError, FileFormatError
 from unison3d.io import read_label_table
+from unison3d.structures.label_space import SCANNET200
 from unison3d.superpoints import segment_mesh
 
 

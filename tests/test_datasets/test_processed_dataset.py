@@ -12,8 +12,6 @@ from test_datasets.processed_samples import (
 )
 
 from unison3d.datasets import (
-    S3DIS,
-    SCANNET200,
     CustomSegDataset,
     S3DISSegDataset,
     ScanNet200SegDataset,
@@ -21,7 +19,7 @@ from unison3d.datasets import (
 )
 from unison3d.errors import ConfigError, FileFormatError, SceneError
 from unison3d.registry import DATASETS
-from unison3d.structures import SCANNET20
+from unison3d.structures import S3DIS, SCANNET20, SCANNET200
 
 TRAIN = [
     dict(type='CropScene', max_points=5000),

@@ -78,7 +78,7 @@ def test_frozen_and_checked():
 
 
 def test_frequency_groups():
-    from unison3d.datasets.label_spaces import SCANNET200
+    from unison3d.structures.label_space import SCANNET200
 
     groups = frequency_groups(SCANNET200)
     assert [len(ids) for ids in groups.values()] == [66, 68, 66]

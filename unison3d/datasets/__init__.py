@@ -1,7 +1,6 @@
 """Datasets and their transforms."""
 
 from unison3d.datasets.custom_dataset import CustomSegDataset
-from unison3d.datasets.label_spaces import S3DIS, SCANNET200
 from unison3d.datasets.processed_dataset import ProcessedSegDataset
 from unison3d.datasets.rooms import write_rooms
 from unison3d.datasets.s3dis_dataset import S3DISSegDataset
@@ -13,8 +12,6 @@ from unison3d.datasets.synth_rooms import SynthRoomsDataset
 from unison3d.datasets.transforms import *  # noqa: F403
 
 __all__ = [
-    'S3DIS',
-    'SCANNET200',
     'CustomSegDataset',
     'ProcessedSegDataset',
     'S3DISSegDataset',

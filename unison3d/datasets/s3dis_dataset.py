@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from unison3d.datasets.label_spaces import S3DIS, S3DIS_PANOPTIC_STUFF
 from unison3d.datasets.processed_dataset import ProcessedSegDataset
 from unison3d.errors import ConfigError, FileFormatError
 from unison3d.registry import DATASETS
+from unison3d.structures import S3DIS
 
 #: Area 5 is the test set of the literature.
 TRAIN_AREAS = (1, 2, 3, 4, 6)
+#: Classes that count as stuff in panoptic scores: all but table to board.
+PANOPTIC_STUFF = (0, 1, 2, 3, 4, 5, 6, 12)
 
 
 @DATASETS.register_module()
@@ -42,7 +44,7 @@ class S3DISSegDataset(ProcessedSegDataset):
         if not areas or not set(areas) <= set(range(1, 7)):
             raise ConfigError(f'S3DISSegDataset: areas is {areas}, expected some of 1 to 6.')
         self.areas = tuple(areas)
-        metainfo = {'panoptic_stuff': S3DIS_PANOPTIC_STUFF, **(metainfo or {})}
+        metainfo = {'panoptic_stuff': PANOPTIC_STUFF, **(metainfo or {})}
         super().__init__(data_root, superpoints=superpoints, metainfo=metainfo, **kwargs)
 
     def load_data_list(self) -> list[dict]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from unison3d.datasets.label_spaces import SCANNET200
 from unison3d.datasets.processed_dataset import ProcessedSegDataset
 from unison3d.registry import DATASETS
+from unison3d.structures.label_space import SCANNET200
 
 
 @DATASETS.register_module()

@@ -20,9 +20,17 @@ from numpy.typing import ArrayLike
 from unison3d.errors import VocabularyError
 from unison3d.io import read_json
 
-__all__ = ['LABEL_SPACES', 'SCANNET20', 'LabelSpace', 'frequency_groups', 'get_label_space']
+__all__ = [
+    'LABEL_SPACES',
+    'S3DIS',
+    'SCANNET20',
+    'SCANNET200',
+    'LabelSpace',
+    'frequency_groups',
+    'get_label_space',
+]
 
-_TABLES = Path(__file__).parents[1] / 'assets' / 'labels'
+_ASSETS = Path(__file__).parents[1] / 'assets'
 
 
 @dataclass(frozen=True, eq=False)
@@ -184,7 +192,30 @@ SCANNET20 = LabelSpace(
     },
 )  # fmt: skip
 
-LABEL_SPACES: dict[str, LabelSpace] = {SCANNET20.name: SCANNET20}
+
+def _from_table(name: str) -> LabelSpace:
+    """Read ``assets/label_spaces/<name>.json``."""
+    table = read_json(_ASSETS / 'label_spaces' / f'{name}.json')
+    rows = table['classes']
+    return LabelSpace(
+        name=table['name'],
+        classes=tuple(row[1] for row in rows),
+        stuff=tuple(range(table['num_stuff'])),
+        palette=np.array([row[2] for row in rows], np.uint8),
+        raw_ids=tuple(int(row[0]) for row in rows),
+        aliases=table['aliases'],
+    )
+
+
+#: 200 classes; wall, floor, then the 198 classes with instances in the order of the benchmark. Raw
+#: ids are those of the ``id`` column, in which chair (2) comes before floor (3).
+SCANNET200 = _from_table('scannet200')
+#: 13 classes, all with instances.
+S3DIS = _from_table('s3dis')
+
+LABEL_SPACES: dict[str, LabelSpace] = {
+    space.name: space for space in (SCANNET20, SCANNET200, S3DIS)
+}
 
 
 def get_label_space(name: str | LabelSpace) -> LabelSpace:
@@ -214,7 +245,7 @@ def frequency_groups(space: LabelSpace) -> dict[str, tuple[int, ...]]:
     Raises:
         VocabularyError: there are no groups for this label space.
     """
-    path = _TABLES / f'{space.name}_frequency_groups.json'
+    path = _ASSETS / 'labels' / f'{space.name}_frequency_groups.json'
     if not path.exists():
         raise VocabularyError(
             f'Label space {space.name} has no head, common and tail classes; scannet200 has.'

@@ -140,8 +140,6 @@ def read_sentences(path: str | Path) -> list[ReferringSentence]:
 
 def space_of(layout: DatasetLayout) -> LabelSpace | None:
     """The label space of a dataset, None where its classes are not a closed set known here."""
-    import unison3d.datasets.label_spaces  # noqa: F401  registers those that are files
-
     return LABEL_SPACES.get(layout.label_space)
 
 

@@ -18,10 +18,10 @@ from pathlib import Path
 
 import numpy as np
 
-from unison3d.datasets.label_spaces import S3DIS
 from unison3d.datasets.prepare.layout import DatasetLayout, PreparedScan, ScanUnit
 from unison3d.errors import FileFormatError, SceneWarning
 from unison3d.io import read_bytes
+from unison3d.structures.label_space import S3DIS
 
 FOLDER = 'Stanford3dDataset_v1.2_Aligned_Version'
 #: Test set of the literature; the other areas are for training.
