@@ -10,13 +10,26 @@ _base_ = './unified-s_synth-rooms.py'
 
 max_iters = 2
 data_root = 'data/synth_rooms_smoke'
-small_rooms = dict(kind='office', clutter=0.3, spacing=0.04, max_points=12_000, num_sentences=0)
+small_rooms = dict(
+    profile='rooms-v1',
+    kind='office',
+    clutter=0.3,
+    spacing=0.04,
+    max_points=12_000,
+    num_sentences=0,
+)
 
 train_dataloader = dict(
     batch_size=2,
     num_workers=0,
     persistent_workers=False,
-    dataset=dict(num_scenes=4, cache_dir=data_root, text_encoder=None, scene_options=small_rooms),
+    dataset=dict(
+        num_scenes=4,
+        cache_dir=data_root,
+        text_encoder=None,
+        scene_options=small_rooms,
+        camera_share=0.0,
+    ),
 )
 test_dataloader = dict(
     num_workers=0,

@@ -133,6 +133,8 @@ train_dataloader = dict(
         type='SynthRoomsDataset',
         num_scenes=1200,
         seed=1_000_000,
+        scene_options=dict(profile='rooms'),
+        camera_share=0.35,
         cache_dir=data_root,
         text_encoder=sentence_encoder,
         pipeline=train_pipeline,
@@ -146,6 +148,8 @@ test_dataloader = dict(
         type='SynthRoomsDataset',
         num_scenes=100,
         seed=0,
+        # The first world, on which all numbers are comparable.
+        scene_options=dict(profile='rooms-v1'),
         cache_dir=data_root,
         text_encoder=sentence_encoder,
         pipeline=test_pipeline,
