@@ -1,0 +1,127 @@
+"""3RScan as it is downloaded: rescans of changing rooms, labelled point by point.
+
+===============================================  =================================================
+below the root                                   used for
+===============================================  =================================================
+``3RScan.json``                                  splits, and which scans show the same room
+``<scan>/labels.instances.annotated.v2.ply``     points, faces, ``objectId``, ``NYU40`` of points
+``<scan>/semseg.v2.json``                        names of the objects
+===============================================  =================================================
+
+The scans may lie in ``scans/`` as well. The colours of the annotated mesh are those of the labels,
+so they are left out: a model must not see the answer.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from unison3d.datasets.prepare.layout import DatasetLayout, PreparedScan, ScanUnit
+from unison3d.errors import FileFormatError
+from unison3d.io import read_bytes, read_json, read_ply
+from unison3d.io.ply_header import parse_header
+from unison3d.io.scannet import read_segment_groups
+
+MESH, NAMES = 'labels.instances.annotated.v2.ply', 'semseg.v2.json'
+SPLITS = {'train': 'train', 'validation': 'val', 'test': 'test'}
+UNLISTED = 'unlisted'
+
+
+class RScan3Layout(DatasetLayout):
+    """3RScan with NYU40 ids; colours are zeros. Scans of the test set may be without labels."""
+
+    name = '3rscan'
+    label_space = 'scannet20'
+    largest_semantic_id = 40
+
+    def scans(self, root: Path) -> list[ScanUnit]:
+        """Every scan with an annotated mesh, sorted by name."""
+        folder = root / 'scans' if (root / 'scans').is_dir() else root
+        found = sorted(path.parent for path in folder.glob(f'*/{MESH}'))
+        if not found:
+            raise FileFormatError(
+                f'{root}: holds no scan of 3RScan. Expected <scan>/{MESH}, as the download script '
+                'of 3RScan makes.'
+            )
+        split_of = read_splits(root / '3RScan.json')
+        return [ScanUnit(path.name, split_of.get(path.name, UNLISTED), path) for path in found]
+
+    def read(self, unit: ScanUnit) -> PreparedScan:
+        """Read one scan."""
+        path = unit.path / MESH
+        mesh = read_ply(path)
+        if mesh.faces is None or mesh.instance_ids is None or mesh.nyu40_ids is None:
+            raise FileFormatError(
+                f'{path}: has no faces, no objectId or no NYU40. Take the file of the release.'
+            )
+        objects = _object_ids(mesh.instance_ids, path)
+        semantic = mesh.nyu40_ids.astype(np.int64)
+        if len(semantic) and not 0 <= semantic.min() <= semantic.max() <= 40:
+            raise FileFormatError(
+                f'{path}: NYU40 reaches from {semantic.min()} to {semantic.max()}, expected 0 to '
+                '40. The file is damaged.'
+            )
+        names_path = unit.path / NAMES
+        names = {object_id: label for object_id, label, _ in read_segment_groups(names_path)}
+        unknown = np.setdiff1d(objects[objects > 0], list(names))
+        if len(unknown):
+            raise FileFormatError(
+                f'{path}: has points of object {unknown[0]}, which {NAMES} does not list. Take '
+                'both files from the same scan.'
+            )
+        # Objects count from 1 here and 0 is none, so the id on disk is that of the files.
+        most = int(objects.max(initial=0))
+        return PreparedScan(
+            points=mesh.points.astype(np.float32),
+            colors=np.zeros((len(mesh), 3), np.uint8),
+            faces=mesh.faces.astype(np.int32),
+            semantic_ids=semantic,
+            instance_ids=objects,
+            instance_names=[names.get(object_id, '') for object_id in range(1, most + 1)],
+        )
+
+
+def read_splits(path: Path) -> dict[str, str]:
+    """Split of every scan and rescan of ``3RScan.json``.
+
+    Raises:
+        FileFormatError: missing, or of another form.
+    """
+    content = read_json(path)
+    if not isinstance(content, list):
+        raise FileFormatError(f'{path}: expected a list of rooms. Take the file of the release.')
+    split_of = {}
+    for row, room in enumerate(content):
+        split = SPLITS.get(room.get('type')) if isinstance(room, dict) else None
+        if split is None:
+            raise FileFormatError(
+                f'{path}, entry {row}: expected a type of {", ".join(SPLITS)}. The file is damaged.'
+            )
+        for scan in (room, *_list(room.get('scans', []), path, row)):
+            reference = scan.get('reference') if isinstance(scan, dict) else None
+            if not isinstance(reference, str):
+                raise FileFormatError(f'{path}, entry {row}: a scan has no reference.')
+            split_of[reference] = split
+    return split_of
+
+
+def _list(value: Any, path: Path, row: int) -> list:
+    if not isinstance(value, list):
+        raise FileFormatError(f'{path}, entry {row}: "scans" is no list. The file is damaged.')
+    return value
+
+
+def _object_ids(ids: np.ndarray, path: Path) -> np.ndarray:
+    """``objectId`` as it stands in the file; the reader moves unsigned ids down by one."""
+    header = parse_header(read_bytes(path), path)
+    kinds = {p.name.lower(): p.dtype.kind for e in header.elements for p in e.properties}
+    objects = ids + (kinds.get('objectid') == 'u')
+    if len(objects) and not 0 <= objects.min() <= objects.max() <= len(objects):
+        raise FileFormatError(
+            f'{path}: objectId reaches from {objects.min()} to {objects.max()} in a scan of '
+            f'{len(objects)} points. The file is damaged.'
+        )
+    return objects
