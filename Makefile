@@ -73,5 +73,5 @@ $(VENV)/.runtime: $(IN_FORCE) setup.cfg pyproject.toml $(wildcard requirements/*
 	@touch $@
 
 $(VENV)/.tests: $(VENV)/.runtime
-	$(INSTALL) -r requirements/tests.txt
+	$(INSTALL) -r requirements/tests.txt -r requirements/lidar.txt
 	@touch $@
