@@ -79,9 +79,10 @@ def test_lists_that_do_not_fit_the_mesh(tmp_path):
     assert '2 segment ids for 16 faces' in the_reason(tmp_path)
 
 
-@pytest.mark.parametrize('suffix', ['fsegs.json', 'semseg.json'])
+@pytest.mark.parametrize('suffix', ['ply', 'fsegs.json', 'semseg.json'])
 def test_missing_files_are_named(tmp_path, suffix):
     write_region(tmp_path)
+    write_region(tmp_path, 1)
     folder = tmp_path / 'v1/scans/1LXtFkjw3qL/region_segmentations'
     (folder / f'region0.{suffix}').unlink()
     assert f'region0.{suffix}' in the_reason(tmp_path)

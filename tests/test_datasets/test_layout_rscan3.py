@@ -77,6 +77,7 @@ def test_labels_out_of_range(tmp_path, change, said):
 
 
 def test_missing_files_are_named(tmp_path):
+    (tmp_path / '3RScan.json').write_text('[]')
     with pytest.raises(FileFormatError, match='labels.instances'):
         get_layout('3rscan').scans(tmp_path)
     write_scan(tmp_path)
@@ -93,3 +94,16 @@ def test_splits_of_another_form(tmp_path, content):
     (tmp_path / '3RScan.json').write_text(json.dumps(content))
     with pytest.raises(FileFormatError, match='3RScan.json'):
         get_layout('3rscan').scans(tmp_path)
+
+
+def test_a_scan_that_lost_its_mesh_fails_and_hidden_test_scans_do_not(tmp_path):
+    for name in ('room-a', 'room-b', 'room-t'):
+        write_scan(tmp_path, name)
+        if name != 'room-a':
+            (tmp_path / name / 'labels.instances.annotated.v2.ply').unlink()
+    rooms = [*ROOMS, {'reference': 'room-t', 'type': 'test', 'scans': []}]
+    (tmp_path / '3RScan.json').write_text(json.dumps(rooms))
+    (tmp_path / 'something else').mkdir()
+    report = prepare_dataset(get_layout('3rscan'), tmp_path, tmp_path / 'out')
+    (failure,) = report.failures
+    assert failure.unit.name == 'room-b' and 'labels.instances.annotated' in failure.reason

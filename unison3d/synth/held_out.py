@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from .sentences import Sentence, Writer
-from .words import BROAD, COVERS, meaning, plural
+from .words import COVERS, plural
 
 # None of these words is a name or a synonym that training sentences use.
 NOUNS: dict[str, str] = {
@@ -73,36 +73,26 @@ class HeldOutWriter(Writer):
                 yield Sentence(text, ids, 'class')
 
     def by_color(self) -> Iterator[Sentence]:
-        for noun, ids in self.shuffled(list(self.groups.items())):
-            tints = [self.facts.colors[i] for i in ids]
-            if '' in tints:
-                continue
-            for tint in self.shuffled(sorted(set(tints))):
-                targets = tuple(i for i, t in zip(ids, tints, strict=True) if t == tint)
-                word = self.word(noun)
-                if len(targets) == 1:
-                    text = self.pick(
-                        f'the {word} whose color is {tint}', f'the {tint}-colored {word}'
-                    )
-                    yield Sentence(text, targets, 'color')
-                elif len(targets) < len(ids):
-                    yield Sentence(f'each {tint}-colored {word}', targets, 'color')
+        for noun, ids, tints, tint in self.colored():
+            targets = tuple(i for i, t in zip(ids, tints, strict=True) if t == tint)
+            word = self.word(noun)
+            if len(targets) == 1:
+                text = self.pick(f'the {word} whose color is {tint}', f'the {tint}-colored {word}')
+                yield Sentence(text, targets, 'color')
+            elif len(targets) < len(ids):
+                yield Sentence(f'each {tint}-colored {word}', targets, 'color')
 
     def by_negation(self) -> Iterator[Sentence]:
-        for noun, ids in self.shuffled(list(self.groups.items())):
-            tints = [self.facts.colors[i] for i in ids]
-            if len(ids) < 2 or '' in tints:
+        for noun, ids, tints, tint in self.colored(at_least=2):
+            targets = tuple(i for i, t in zip(ids, tints, strict=True) if t != tint)
+            word = self.word(noun)
+            if len(targets) == 1:
+                text = f'the {word} of any color other than {tint}'
+            elif targets:
+                text = f'{plural(word)} of any color but {tint}'
+            else:
                 continue
-            for tint in self.shuffled(sorted(set(tints))):
-                targets = tuple(i for i, t in zip(ids, tints, strict=True) if t != tint)
-                word = self.word(noun)
-                if len(targets) == 1:
-                    text = f'the {word} of any color other than {tint}'
-                elif targets:
-                    text = f'{plural(word)} of any color but {tint}'
-                else:
-                    continue
-                yield Sentence(text, targets, 'negation')
+            yield Sentence(text, targets, 'negation')
 
     def by_size(self) -> Iterator[Sentence]:
         f = self.facts
@@ -167,36 +157,20 @@ class HeldOutWriter(Writer):
             yield Sentence(text, (ids[int(order[-1])],), 'relation')
 
     def by_between(self) -> Iterator[Sentence]:
-        f = self.facts
-        for noun, ids in self.shuffled(list(self.groups.items())):
-            for first, a in self.shuffled(self.anchors)[:4]:
-                for second, b in self.anchors[:8]:
-                    same = a == b or first == second or noun in (first, second)
-                    if same or a in ids or b in ids:
-                        continue
-                    marks = [f.between(i, a, b) for i in ids]
-                    if 0 not in marks and marks.count(1) == 1:
-                        text = (
-                            f'the {self.word(noun)} with the {self.word(first)} to one side '
-                            f'and the {self.word(second)} to the other'
-                        )
-                        yield Sentence(text, (ids[marks.index(1)],), 'relation')
+        for noun, first, second, target in self.between():
+            text = (
+                f'the {self.word(noun)} with the {self.word(first)} to one side '
+                f'and the {self.word(second)} to the other'
+            )
+            yield Sentence(text, (target,), 'relation')
 
     def by_ordinal(self) -> Iterator[Sentence]:
-        for noun, ids in self.shuffled([g for g in self.groups.items() if len(g[1]) > 1]):
-            for place, anchor in self.shuffled(self.anchors)[:4]:
-                if anchor in ids or place == noun:
-                    continue
-                d = np.array([self.facts.distance(i, anchor) for i in ids])
-                order = np.argsort(d)
-                for rank, words in _RANKS.items():
-                    if rank > len(ids) or (np.diff(d[order][: rank + 1]) < 0.4).any():
-                        continue
-                    text = (
-                        f'the {self.word(noun)} that is {words} when counting outwards '
-                        f'from the {self.word(place)}'
-                    )
-                    yield Sentence(text, (ids[int(order[rank - 1])],), 'ordinal')
+        for noun, place, rank, target in self.ranked(_RANKS):
+            text = (
+                f'the {self.word(noun)} that is {_RANKS[rank]} when counting outwards '
+                f'from the {self.word(place)}'
+            )
+            yield Sentence(text, (target,), 'ordinal')
 
     def by_count(self) -> Iterator[Sentence]:
         for noun, ids in self.shuffled([g for g in self.groups.items() if len(g[1]) > 1]):
@@ -205,9 +179,5 @@ class HeldOutWriter(Writer):
             yield Sentence(text, ids, 'count')
 
     def by_absence(self) -> Iterator[Sentence]:
-        present = set(self.facts.names) | self.facts.hidden
-        for name in self.shuffled(self.absent_names()):
-            broad = meaning(name) | {name}
-            related = {n for names in BROAD.values() if name in names for n in names}
-            if not (broad | related) & present:
-                yield Sentence(f'the {self.word(name)}, if there is any', (), 'zero')
+        for name in self.missing():
+            yield Sentence(f'the {self.word(name)}, if there is any', (), 'zero')

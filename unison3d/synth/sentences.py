@@ -88,62 +88,97 @@ class Writer:
         text = self.pick(*LEADS).format(sentence.text)
         return sentence.text if sentence.text.startswith(_BARE) else text
 
+    # What is true, apart from how a grammar says it.
+
+    def colored(self, at_least: int = 1) -> Iterator[tuple[str, tuple[int, ...], list[str], str]]:
+        """Each colour of each kind of thing of which at least so many are there, all in a clear
+        colour: noun, ids, their colours, one of these."""
+        for noun, ids in self.shuffled(list(self.groups.items())):
+            tints = [self.facts.colors[i] for i in ids]
+            if len(ids) < at_least or '' in tints:
+                continue
+            for tint in self.shuffled(sorted(set(tints))):
+                yield noun, ids, tints, tint
+
+    def between(self) -> Iterator[tuple[str, str, str, int]]:
+        """The only one of its kind between two anchors: noun, both anchors, id."""
+        for noun, ids in self.shuffled(list(self.groups.items())):
+            for first, a in self.shuffled(self.anchors)[:4]:
+                for second, b in self.anchors[:8]:
+                    same = a == b or first == second or noun in (first, second)
+                    if same or a in ids or b in ids:
+                        continue
+                    marks = [self.facts.between(i, a, b) for i in ids]
+                    if 0 not in marks and marks.count(1) == 1:
+                        yield noun, first, second, ids[marks.index(1)]
+
+    def ranked(self, ranks: Iterable[int]) -> Iterator[tuple[str, str, int, int]]:
+        """By clear distances from an anchor: noun, anchor, rank from 1, id."""
+        for noun, ids in self.shuffled([g for g in self.groups.items() if len(g[1]) > 1]):
+            for place, anchor in self.shuffled(self.anchors)[:4]:
+                if anchor in ids or place == noun:
+                    continue
+                d = np.array([self.facts.distance(i, anchor) for i in ids])
+                order = np.argsort(d)
+                for rank in ranks:
+                    if rank <= len(ids) and not (np.diff(d[order][: rank + 1]) < 0.4).any():
+                        yield noun, place, rank, ids[int(order[rank - 1])]
+
+    def missing(self) -> Iterator[str]:
+        """Names of which nothing, in a wider sense either, is in the room, seen or not."""
+        present = set(self.facts.names) | self.facts.hidden
+        for name in self.shuffled(self.absent_names()):
+            broad = meaning(name) | {name}
+            related = {n for names in BROAD.values() if name in names for n in names}
+            if not (broad | related) & present:
+                yield name
+
     def by_class(self) -> Iterator[Sentence]:
         for noun, ids in self.shuffled(list(self.groups.items())):
             if len(ids) == 1:
                 yield Sentence(f'the {self.word(noun)}', ids, 'class')
 
     def by_color(self) -> Iterator[Sentence]:
-        for noun, ids in self.shuffled(list(self.groups.items())):
-            tints = [self.facts.colors[i] for i in ids]
-            if '' in tints:
-                continue
-            for tint in self.shuffled(sorted(set(tints))):
-                targets = tuple(i for i, t in zip(ids, tints, strict=True) if t == tint)
-                word = self.word(noun)
-                if len(targets) == 1:
-                    yield Sentence(
-                        self.pick(
-                            f'the {tint} {word}',
-                            f'the {word} that is {tint}',
-                            f'a {word} with {tint} color',
-                        ),
-                        targets,
-                        'color',
-                    )
-                elif len(targets) < len(ids):
-                    yield Sentence(
-                        self.pick(f'the {tint} {plural(word)}', f'all {tint} {plural(word)}'),
-                        targets,
-                        'color',
-                    )
+        for noun, ids, tints, tint in self.colored():
+            targets = tuple(i for i, t in zip(ids, tints, strict=True) if t == tint)
+            word = self.word(noun)
+            if len(targets) == 1:
+                yield Sentence(
+                    self.pick(
+                        f'the {tint} {word}',
+                        f'the {word} that is {tint}',
+                        f'a {word} with {tint} color',
+                    ),
+                    targets,
+                    'color',
+                )
+            elif len(targets) < len(ids):
+                yield Sentence(
+                    self.pick(f'the {tint} {plural(word)}', f'all {tint} {plural(word)}'),
+                    targets,
+                    'color',
+                )
 
     def by_negation(self) -> Iterator[Sentence]:
-        for noun, ids in self.shuffled(list(self.groups.items())):
-            tints = [self.facts.colors[i] for i in ids]
-            if len(ids) < 2 or '' in tints:
-                continue
-            for tint in self.shuffled(sorted(set(tints))):
-                targets = tuple(i for i, t in zip(ids, tints, strict=True) if t != tint)
-                word = self.word(noun)
-                if len(targets) == 1:
-                    yield Sentence(
-                        self.pick(
-                            f'the {word} that is not {tint}', f'the {word} which is not {tint}'
-                        ),
-                        targets,
-                        'negation',
-                    )
-                elif targets:
-                    rest = word if len(ids) - len(targets) == 1 else plural(word)
-                    yield Sentence(
-                        self.pick(
-                            f'the {plural(word)} that are not {tint}',
-                            f'every {word} except the {tint} {rest}',
-                        ),
-                        targets,
-                        'negation',
-                    )
+        for noun, ids, tints, tint in self.colored(at_least=2):
+            targets = tuple(i for i, t in zip(ids, tints, strict=True) if t != tint)
+            word = self.word(noun)
+            if len(targets) == 1:
+                yield Sentence(
+                    self.pick(f'the {word} that is not {tint}', f'the {word} which is not {tint}'),
+                    targets,
+                    'negation',
+                )
+            elif targets:
+                rest = word if len(ids) - len(targets) == 1 else plural(word)
+                yield Sentence(
+                    self.pick(
+                        f'the {plural(word)} that are not {tint}',
+                        f'every {word} except the {tint} {rest}',
+                    ),
+                    targets,
+                    'negation',
+                )
 
     def by_size(self) -> Iterator[Sentence]:
         f = self.facts
@@ -231,40 +266,17 @@ class Writer:
             )
 
     def by_between(self) -> Iterator[Sentence]:
-        f = self.facts
-        for noun, ids in self.shuffled(list(self.groups.items())):
-            for k, (first, a) in enumerate(self.shuffled(self.anchors)[:5]):
-                for second, b in self.anchors[:8]:
-                    if (
-                        a == b
-                        or first == second
-                        or noun in (first, second)
-                        or a in ids
-                        or b in ids
-                        or k > 3
-                    ):
-                        continue
-                    marks = [f.between(i, a, b) for i in ids]
-                    if 0 not in marks and marks.count(1) == 1:
-                        ends = f'the {self.word(first)} and the {self.word(second)}'
-                        target = (ids[marks.index(1)],)
-                        yield Sentence(f'the {self.word(noun)} between {ends}', target, 'relation')
+        for noun, first, second, target in self.between():
+            ends = f'the {self.word(first)} and the {self.word(second)}'
+            yield Sentence(f'the {self.word(noun)} between {ends}', (target,), 'relation')
 
     def by_ordinal(self) -> Iterator[Sentence]:
-        for noun, ids in self.shuffled([g for g in self.groups.items() if len(g[1]) > 1]):
-            for anchor_noun, anchor in self.shuffled(self.anchors)[:4]:
-                if anchor in ids or anchor_noun == noun:
-                    continue
-                d = np.array([self.facts.distance(i, anchor) for i in ids])
-                order = np.argsort(d)
-                for rank, ordinal in ORDINALS.items():
-                    if rank > len(ids) or (np.diff(d[order][: rank + 1]) < 0.4).any():
-                        continue
-                    text = self.pick(
-                        f'the {ordinal} {self.word(noun)} from the {self.word(anchor_noun)}',
-                        f'the {ordinal} closest {self.word(noun)} to the {self.word(anchor_noun)}',
-                    )
-                    yield Sentence(text, (ids[int(order[rank - 1])],), 'ordinal')
+        for noun, place, rank, target in self.ranked(ORDINALS):
+            text = self.pick(
+                f'the {ORDINALS[rank]} {self.word(noun)} from the {self.word(place)}',
+                f'the {ORDINALS[rank]} closest {self.word(noun)} to the {self.word(place)}',
+            )
+            yield Sentence(text, (target,), 'ordinal')
 
     def by_count(self) -> Iterator[Sentence]:
         for noun, ids in self.shuffled([g for g in self.groups.items() if len(g[1]) > 1]):
@@ -276,16 +288,11 @@ class Writer:
 
     def by_absence(self) -> Iterator[Sentence]:
         f = self.facts
-        present = set(f.names) | f.hidden
-        for name in self.shuffled(self.absent_names()):
-            # Nothing in the room may be called by this noun or its broader sense, seen or not.
-            broad = meaning(name) | {name}
-            related = {n for names_ in BROAD.values() if name in names_ for n in names_}
-            if not (broad | related) & present:
-                yield Sentence(f'the {self.word(name)}', (), 'zero')
-                if self.anchors and self.rng.random() < 0.5:
-                    where = f'{self.pick("next to", "near")} the {self.anchors[0][0]}'
-                    yield Sentence(f'the {self.word(name)} {where}', (), 'zero')
+        for name in self.missing():
+            yield Sentence(f'the {self.word(name)}', (), 'zero')
+            if self.anchors and self.rng.random() < 0.5:
+                where = f'{self.pick("next to", "near")} the {self.anchors[0][0]}'
+                yield Sentence(f'the {self.word(name)} {where}', (), 'zero')
         for noun, ids in self.shuffled(list(self.groups.items())):
             tints = {f.colors[i] for i in ids}
             if '' in tints or any(n in f.hidden for n in meaning(noun)):

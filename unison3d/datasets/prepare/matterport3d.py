@@ -38,8 +38,9 @@ UNLISTED = 'unlisted'
 class Matterport3DLayout(DatasetLayout):
     """Matterport3D by regions, with NYU40 ids.
 
-    A point gets the object that most of its faces have. Names that the mapping does not know keep
-    their object, get the semantic id 0, and are named in a warning.
+    A point gets the object that most of its faces have; faces without an object have no vote.
+    Names that the mapping does not know keep their object, get the semantic id 0, and are named in
+    a warning.
     """
 
     name = 'matterport3d'
@@ -50,11 +51,16 @@ class Matterport3DLayout(DatasetLayout):
         self._table: dict[str, int] = {}
 
     def scans(self, root: Path) -> list[ScanUnit]:
-        """Every region with a mesh, by house and number."""
+        """Every region of which a file is there, by house and number."""
         folders = sorted(root.glob('v1/scans/*/region_segmentations')) or sorted(
             root.glob('scans/*/region_segmentations')
         )
-        meshes = [path for folder in folders for path in folder.glob('region*.ply')]
+        # One that lacks a file has to fail, not to vanish.
+        meshes = {
+            path.with_name(f'{path.name.split(".")[0]}.ply')
+            for folder in folders
+            for path in folder.glob('region*.*')
+        }
         if not meshes:
             raise FileFormatError(
                 f'{root}: holds no region of Matterport3D. Expected v1/scans/<house>/'

@@ -31,23 +31,33 @@ UNLISTED = 'unlisted'
 
 
 class RScan3Layout(DatasetLayout):
-    """3RScan with NYU40 ids; colours are zeros. Scans of the test set may be without labels."""
+    """3RScan with NYU40 ids; colours are zeros.
+
+    The hidden test scans come without an annotated mesh and are left out; any other scan without
+    one fails.
+    """
 
     name = '3rscan'
     label_space = 'scannet20'
     largest_semantic_id = 40
 
     def scans(self, root: Path) -> list[ScanUnit]:
-        """Every scan with an annotated mesh, sorted by name."""
+        """Every scan that is there, sorted by name."""
         folder = root / 'scans' if (root / 'scans').is_dir() else root
-        found = sorted(path.parent for path in folder.glob(f'*/{MESH}'))
-        if not found:
-            raise FileFormatError(
-                f'{root}: holds no scan of 3RScan. Expected <scan>/{MESH}, as the download script '
-                'of 3RScan makes.'
-            )
         split_of = read_splits(root / '3RScan.json')
-        return [ScanUnit(path.name, split_of.get(path.name, UNLISTED), path) for path in found]
+        found = [
+            path
+            for path in sorted(folder.iterdir())
+            if path.is_dir() and (path.name in split_of or (path / MESH).exists())
+        ]
+        units = [ScanUnit(path.name, split_of.get(path.name, UNLISTED), path) for path in found]
+        units = [unit for unit in units if unit.split != 'test' or (unit.path / MESH).exists()]
+        if not units:
+            raise FileFormatError(
+                f'{folder}: holds no labelled scan of 3RScan. Expected <scan>/{MESH}, as the '
+                'download script of 3RScan makes.'
+            )
+        return units
 
     def read(self, unit: ScanUnit) -> PreparedScan:
         """Read one scan."""
