@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from unison3d.synth.floorplan import draw_openings, draw_polygon, inside, make_walls
-from unison3d.synth.placement import corners, footprint, overlaps
+from unison3d.synth.footprints import corners, footprint, overlaps
 from unison3d.synth.recipes import RECIPES
 from unison3d.synth.rooms import generate_room
 

@@ -102,7 +102,7 @@ def test_colours_keep_their_name_and_range():
     shape.box((0, 0, 0), (1, 1, 1), paint('blue'))
     s = sample(shape)
     assert {COLOR_NAMES[i] for i in np.unique(s.color_names)} == {'blue'}
-    assert s.colors[:, 2].mean() > s.colors[:, 0].mean()
+    assert s.paint()[:, 2].mean() > s.paint()[:, 0].mean()
 
 
 def test_parts_are_numbered_in_order_of_building():

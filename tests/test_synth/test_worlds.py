@@ -13,7 +13,7 @@ from unison3d.errors import ConfigError
 from unison3d.synth.apartments import generate_apartment
 from unison3d.synth.catalog import ALL_FURNITURE, CLASSES, UNLABELLED, build
 from unison3d.synth.floorplan import inside
-from unison3d.synth.placement import corners, footprint
+from unison3d.synth.footprints import corners, footprint
 from unison3d.synth.plans import draw_plan, joint_outline, tiles
 from unison3d.synth.sample import make_scene
 from unison3d.synth.shifted import generate_shifted

@@ -14,9 +14,10 @@ import numpy as np
 from unison3d.native import kernel
 
 from .floorplan import inside
-from .materials import BLACK_GLASS, GLASS, GLOSSY, apply_pattern
+from .materials import BLACK_GLASS, GLASS, GLOSSY, apply_pattern, draw_grain
 from .raster import draw, surfaces
 from .rooms import Room
+from .rows import take
 from .scan import smooth_field
 from .shading import Lighting
 from .triangles import triangulate
@@ -174,14 +175,14 @@ class DepthCamera:
         primitive = t.primitive[hit]
         # Floor and ceiling are drawn as rectangles; outside the walls there is nothing.
         flat = np.flatnonzero(self._flat[primitive])
-        gone = flat[~inside(self._polygon, place[flat, :2])]
+        gone = flat[~inside(self._polygon, take(place, flat))]
         albedo = apply_pattern(
-            t.color[primitive],
-            t.second[primitive],
+            take(t.color, primitive),
+            take(t.second, primitive),
             t.material[primitive],
             along,
             self._seed[primitive],
-            rng,
+            *draw_grain(t.material[primitive], rng),
         )
         rgb = self._lighting.expose(albedo, place, normals, rng)
         chance = self._material_loss(place, primitive)
@@ -204,7 +205,7 @@ class DepthCamera:
     def _material_loss(self, place: np.ndarray, primitive: np.ndarray) -> np.ndarray:
         loss = self._loss[primitive]
         rows = np.flatnonzero(loss > 0)
-        field = smooth_field(place[rows], np.random.default_rng(self._field_seed), 0.12, 0.6)
+        field = smooth_field(take(place, rows), np.random.default_rng(self._field_seed), 0.12, 0.6)
         out = np.zeros(len(loss), np.float32)
         out[rows] = np.clip(loss[rows] * (1 + 0.8 * field), 0, 1)
         return out

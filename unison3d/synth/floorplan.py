@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from unison3d.native import kernel
+
 from .materials import CARPET, GLASS, PLAIN, PLANKS, TILES, Paint, make_paint, metal, wood
 from .primitives import Shape, rotation
 
@@ -64,15 +66,22 @@ def draw_polygon(rng: np.random.Generator, w: float, d: float) -> np.ndarray:
     return p @ skew.T + rng.normal(0, 0.01, p.shape)
 
 
+@kernel
+def _inside(polygon, xy, out):
+    for i in range(len(xy)):
+        x, y = xy[i, 0], xy[i, 1]
+        ax, ay = polygon[-1, 0], polygon[-1, 1]
+        for k in range(len(polygon)):
+            bx, by = polygon[k, 0], polygon[k, 1]
+            if (ay > y) != (by > y) and x < (bx - ax) * (y - ay) / (by - ay) + ax:
+                out[i] = not out[i]
+            ax, ay = bx, by
+
+
 def inside(polygon: np.ndarray, xy: np.ndarray) -> np.ndarray:
     """Even-odd test, bool (N,), for points (N, 2) in a polygon (K, 2)."""
-    a, b = polygon, np.roll(polygon, -1, 0)
-    x, y = xy[:, 0], xy[:, 1]
     out = np.zeros(len(xy), bool)
-    for (ax, ay), (bx, by) in zip(a, b, strict=True):
-        if ay == by:
-            continue
-        out ^= ((ay > y) != (by > y)) & (x < (bx - ax) * (y - ay) / (by - ay) + ax)
+    _inside(np.asarray(polygon, float), xy, out)
     return out
 
 

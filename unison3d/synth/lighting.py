@@ -7,6 +7,7 @@ import numpy as np
 from unison3d.native import kernel
 
 from .rooms import Room
+from .rows import bounds, lengths
 
 _CELL = 0.1  # metres
 
@@ -45,9 +46,9 @@ def openness(points: np.ndarray, normals: np.ndarray) -> np.ndarray:
         points: float32 (N, 3) metres, at least one.
         normals: float32 (N, 3) unit, towards the free side.
     """
-    low = points.min(0) - _CELL
+    low = bounds(points)[0] - _CELL
     at = ((points - low) / np.float32(_CELL)).astype(np.int64)
-    taken = np.zeros(at.max(0) + 2, np.bool_)
+    taken = np.zeros(bounds(at)[1] + 2, np.bool_)
     taken[at[:, 0], at[:, 1], at[:, 2]] = True
     k = np.arange(10)
     z = 1 - (2 * k + 1) / 10
@@ -71,7 +72,7 @@ def light_points(
     for _ in range(int(rng.integers(1, 4))):
         lamp = np.array([*rng.uniform(low, high), rng.uniform(0.8, room.height)], np.float32)
         to = lamp - points
-        far = np.sqrt((to * to).sum(1))
+        far = lengths(to)
         facing = np.clip(np.einsum('ij,ij->i', to, normals) / np.maximum(far, 0.1), 0, 1)
         power = (
             rng.uniform(0.3, 0.9) * (0.3 + 0.7 * facing) / (1 + (far / rng.uniform(1.2, 4)) ** 2)

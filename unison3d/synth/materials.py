@@ -82,6 +82,11 @@ class Paint(NamedTuple):
     name: int
 
 
+def _painted(value: float) -> float:
+    """Nothing painted is quite black or quite white."""
+    return min(max(value, 0.02), 0.97)
+
+
 def make_paint(
     rng: np.random.Generator,
     choices: tuple[str, ...] | str,
@@ -98,15 +103,16 @@ def make_paint(
     """
     name = choices if isinstance(choices, str) else choices[int(rng.integers(len(choices)))]
     tones = TONES[name]
-    base = np.asarray(tones[int(rng.integers(len(tones)))])
-    base = np.clip(base * rng.uniform(0.85, 1.12) + rng.normal(0, 0.015, 3), 0.02, 0.97)
-    other = (
-        TONES[COLOR_NAMES[int(rng.integers(len(COLOR_NAMES)))]][0]
-        if material in (STRIPES, CHECKER, BLOTCHES)
-        else base * (0.6 if base.mean() > 0.35 else 1.7)
-    )
-    second = np.clip(base + contrast * 2 * (np.asarray(other) - base), 0.02, 0.97)
-    return Paint(tuple(base.tolist()), tuple(second.tolist()), material, COLOR_NAMES.index(name))
+    tone = tones[int(rng.integers(len(tones)))]
+    bright, tint = rng.uniform(0.85, 1.12), rng.normal(0, 0.015, 3).tolist()
+    base = tuple(_painted(c * bright + d) for c, d in zip(tone, tint, strict=True))
+    if material in (STRIPES, CHECKER, BLOTCHES):
+        other = TONES[COLOR_NAMES[int(rng.integers(len(COLOR_NAMES)))]][0]
+    else:
+        factor = 0.6 if (base[0] + base[1] + base[2]) / 3 > 0.35 else 1.7
+        other = tuple(c * factor for c in base)
+    second = tuple(_painted(c + contrast * 2 * (o - c)) for c, o in zip(base, other, strict=True))
+    return Paint(base, second, material, COLOR_NAMES.index(name))
 
 
 def wood(rng: np.random.Generator, choices: tuple[str, ...] | str = WOODS) -> Paint:
@@ -129,13 +135,33 @@ def _hash_noise(x: np.ndarray, y: np.ndarray, seed: np.ndarray) -> np.ndarray:
     return v - np.floor(v)
 
 
+def draw_grain(material: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Draw what is random in a pattern, apart from evaluating it, which only visible samples need.
+
+    Args:
+        material: int, (N,), pattern constants.
+        rng: source of randomness.
+
+    Returns:
+        float64, (N,), in [0, 1), specks of the patterns that have them, else 0; and float32,
+        (N,), standard normal grain.
+    """
+    specks = np.zeros(len(material))
+    for kind in (CLOTH, CARPET, MARBLE):
+        rows = np.flatnonzero(material == kind)
+        # Carpets draw doubles and the others singles: published rooms hang on these very numbers.
+        specks[rows] = rng.random(len(rows), np.float64 if kind == CARPET else np.float32)
+    return specks, rng.standard_normal(len(material), np.float32)
+
+
 def apply_pattern(
     color: np.ndarray,
     second: np.ndarray,
     material: np.ndarray,
     st: np.ndarray,
     seed: np.ndarray,
-    rng: np.random.Generator,
+    specks: np.ndarray,
+    noise: np.ndarray,
 ) -> np.ndarray:
     """Evaluate the pattern of every sample.
 
@@ -145,7 +171,8 @@ def apply_pattern(
         material: int, (N,), pattern constants.
         st: float32, (N, 2), metres along the surface.
         seed: float32, (N,), one number per primitive in [0, 1); shifts and scales the pattern.
-        rng: source of the fine grain.
+        specks: float64, (N,), of :func:`draw_grain`; likewise ``noise``, float32.
+        noise: see above.
 
     Returns:
         float32, (N, 3), albedo in [0, 1].
@@ -165,7 +192,7 @@ def apply_pattern(
             )
             grain[rows] = 0.025
         elif kind == CLOTH:
-            mix[rows] = 0.3 * rng.random(len(rows), np.float32)
+            mix[rows] = 0.3 * specks[rows].astype(np.float32)
             grain[rows] = 0.03
         elif kind == STRIPES:
             mix[rows] = np.sin(s * (25 + 60 * q) + 6 * q) > 0.1
@@ -183,9 +210,7 @@ def apply_pattern(
             grain[rows] = 0.03
         elif kind == CARPET:
             mix[rows] = (
-                0.25 * np.sin(s * 5 + 9 * q) * np.sin(t * 4 + 2 * q)
-                + 0.25
-                + 0.3 * rng.random(len(rows))
+                0.25 * np.sin(s * 5 + 9 * q) * np.sin(t * 4 + 2 * q) + 0.25 + 0.3 * specks[rows]
             )
             grain[rows] = 0.03
         elif kind == TILES:
@@ -196,7 +221,7 @@ def apply_pattern(
             )
         elif kind == MARBLE:
             vein = np.sin(s * 9 + 3 * np.sin(t * (5 + 4 * q) + 9 * q) + 2 * np.sin((s + t) * 14))
-            mix[rows] = 0.6 * np.abs(vein) ** 6 + 0.2 * rng.random(len(rows), np.float32)
+            mix[rows] = 0.6 * np.abs(vein) ** 6 + 0.2 * specks[rows].astype(np.float32)
         elif kind == BRICK:
             row = np.floor(t / 0.075)
             joint = (t / 0.075 % 1 < 0.16) | ((s / 0.22 + 0.5 * row) % 1 < 0.06)
@@ -221,4 +246,4 @@ def apply_pattern(
             mix[rows] = 0.55 * ring + 0.35 * shift + 0.6 * (s / width % 1 < 0.03)
             grain[rows] = 0.02
     out = color + np.clip(mix, 0, 1)[:, None] * (second - color)
-    return out + rng.standard_normal(n, np.float32)[:, None] * grain[:, None]
+    return out + noise[:, None] * grain[:, None]

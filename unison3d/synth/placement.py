@@ -8,6 +8,7 @@ import numpy as np
 
 from .catalog import ALL_FURNITURE, UNLABELLED, build, spoken_name
 from .floorplan import Wall, inside
+from .footprints import corners, footprint, overlaps
 from .primitives import Pose, Shape
 
 
@@ -34,51 +35,6 @@ class Placed:
     wall: int = -1
 
 
-def footprint(shape: Shape, pose: Pose, grow: float = 0.0) -> np.ndarray:
-    """Oriented box (7,): centre x, y, half width, half depth, heading, z low, z high; metres and
-    radians."""
-    c = (shape.low + shape.high) / 2
-    cos, sin = np.cos(pose.yaw), np.sin(pose.yaw)
-    half = shape.size / 2
-    return np.array(
-        [
-            pose.x + cos * c[0] - sin * c[1],
-            pose.y + sin * c[0] + cos * c[1],
-            half[0] + grow,
-            half[1] + grow,
-            pose.yaw,
-            pose.z + shape.low[2],
-            pose.z + shape.high[2],
-        ]
-    )
-
-
-def overlaps(box: np.ndarray, boxes: np.ndarray) -> np.ndarray:
-    """Separating-axis test of one oriented box (7,) against many (M, 7); bool (M,)."""
-    if len(boxes) == 0:
-        return np.zeros(0, bool)
-    delta = boxes[:, :2] - box[:2]
-    hit = (box[5] < boxes[:, 6]) & (boxes[:, 5] < box[6])
-    yaws = np.concatenate([np.full((len(boxes), 1), box[4]), boxes[:, 4:5]], 1)
-    turn = boxes[:, 4] - box[4]
-    c, s = np.abs(np.cos(turn)), np.abs(np.sin(turn))
-    for k in range(2):
-        mine, other = (box[None, 2:4], boxes[:, 2:4]) if k == 0 else (boxes[:, 2:4], box[None, 2:4])
-        cos, sin = np.cos(yaws[:, k]), np.sin(yaws[:, k])
-        dx, dy = delta[:, 0] * cos + delta[:, 1] * sin, -delta[:, 0] * sin + delta[:, 1] * cos
-        hit &= np.abs(dx) < mine[:, 0] + other[:, 0] * c + other[:, 1] * s
-        hit &= np.abs(dy) < mine[:, 1] + other[:, 0] * s + other[:, 1] * c
-    return hit
-
-
-def corners(box: np.ndarray) -> np.ndarray:
-    """Corners (4, 2) of an oriented box."""
-    c, s = np.cos(box[4]), np.sin(box[4])
-    x = np.array([-1, 1, 1, -1]) * box[2]
-    y = np.array([-1, -1, 1, 1]) * box[3]
-    return np.stack([box[0] + c * x - s * y, box[1] + s * x + c * y], 1)
-
-
 class Furnisher:
     """Places objects one by one; every method returns the index of the new object or None if it
     found no room."""
@@ -88,6 +44,9 @@ class Furnisher:
     ):
         self.rng, self.polygon, self.walls, self.height = rng, polygon, walls, height
         self.objects: list[Placed] = []
+        weights = np.array([w.length for w in walls])
+        self._shares = np.cumsum(weights / weights.sum())
+        self._shares /= self._shares[-1]
         self._boxes = np.zeros((64, 7))
         self._owner: list[int] = []
         self._used: dict[int, list[np.ndarray]] = {}
@@ -102,6 +61,10 @@ class Furnisher:
             self._boxes = np.concatenate([self._boxes, np.zeros_like(self._boxes)])
         self._boxes[len(self._owner)] = box
         self._owner.append(owner)
+
+    def _wall(self) -> int:
+        """A wall drawn by length: what ``rng.choice`` with weights gives, ten times as fast."""
+        return int(self._shares.searchsorted(self.rng.random(), side='right'))
 
     def coverage(self) -> float:
         """Share of the floor under furniture."""
@@ -148,11 +111,13 @@ class Furnisher:
         ignore: int | None = None,
         edge: bool = True,
     ) -> bool:
-        box = footprint(shape, pose, gap)
+        box = footprint(shape, pose)
+        half = box[2:4].copy()
         if edge:
-            probe = footprint(shape, pose, -0.02)
-            if not inside(self.polygon, corners(probe)).all():
+            box[2:4] = half - 0.02
+            if not inside(self.polygon, corners(box)).all():
                 return False
+        box[2:4] = half + gap
         hit = overlaps(box, self.boxes)
         if ignore is not None:
             hit &= np.asarray(self._owner) != ignore
@@ -185,19 +150,16 @@ class Furnisher:
         """Back to a wall; ``turn`` adds a fixed heading (a bed along the wall: pi / 2)."""
         rng = self.rng
         shape = build(kind, rng) if shape is None else shape
-        weights = np.array([w.length for w in self.walls])
+        width, depth = shape.size[:2].tolist() if turn == 0 else shape.size[1::-1].tolist()
+        c = ((shape.low + shape.high)[:2] / 2).tolist()
         for _ in range(tries):
-            i = int(rng.choice(len(self.walls), p=weights / weights.sum()))
+            i = self._wall()
             wall = self.walls[i]
-            width, depth = (
-                (shape.size[0], shape.size[1]) if turn == 0 else (shape.size[1], shape.size[0])
-            )
             if wall.length < width + 0.04:
                 continue
             s = rng.uniform(width / 2 + 0.02, wall.length - width / 2 - 0.02)
             if rng.random() < 0.35:  # corners are popular
                 s = width / 2 + 0.03 if rng.random() < 0.5 else wall.length - width / 2 - 0.03
-            c = (shape.low + shape.high)[:2] / 2
             x, y = wall.at(s, depth / 2 + rng.uniform(*gap))
             yaw = (
                 wall.yaw
@@ -218,12 +180,13 @@ class Furnisher:
         rng = self.rng
         shape = build(kind, rng) if shape is None else shape
         low, high = self.polygon.min(0), self.polygon.max(0)
+        width = float(shape.size[:2].max())
         for _ in range(tries):
-            if shape.size[:2].max() < 0.6 and rng.random() < 0.6:
+            if width < 0.6 and rng.random() < 0.6:
                 wall = self.walls[int(rng.integers(len(self.walls)))]
                 x, y = wall.at(
                     rng.uniform(0, wall.length),
-                    shape.size[:2].max() / 2 + abs(rng.normal(0.05, 0.15)),
+                    width / 2 + abs(rng.normal(0.05, 0.15)),
                 )
             else:
                 x, y = rng.uniform(low, high)
@@ -375,7 +338,6 @@ class Furnisher:
         rng = self.rng
         shape = build(kind, rng)
         w, h = shape.size[0], shape.size[2]
-        weights = np.array([wall.length for wall in self.walls])
         for _ in range(tries):
             low = rng.uniform(*z)
             if over is not None and self.objects[over].wall >= 0:
@@ -383,7 +345,7 @@ class Furnisher:
                 p = self.local(over, rng.uniform(-0.2, 0.2), 0)
                 s = float((p - self.walls[i].start) @ self.walls[i].along)
             else:
-                i = int(rng.choice(len(self.walls), p=weights / weights.sum()))
+                i = self._wall()
                 s = rng.uniform(0, self.walls[i].length)
             wall = self.walls[i]
             low = min(low, self.height - h - 0.02)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -10,7 +11,19 @@ import numpy as np
 from .materials import Paint
 
 FAMILIES = ('box', 'cone', 'disc', 'sheet')
-_EYE = np.eye(3)
+_EYE = tuple(np.eye(3).ravel().tolist())
+
+
+def _cross(a, b) -> np.ndarray:
+    """Cross product of two vectors (3,), which takes ``np.cross`` ten times as long."""
+    (a0, a1, a2), (b0, b1, b2) = a, b
+    return np.array([a1 * b2 - a2 * b1, a2 * b0 - a0 * b2, a0 * b1 - a1 * b0])
+
+
+def _length(a: np.ndarray) -> float:
+    """Length of a vector (3,)."""
+    x, y, z = a.tolist()
+    return math.sqrt(x * x + y * y + z * z)
 
 
 class Support(NamedTuple):
@@ -117,13 +130,16 @@ class Shape:
             round_power: 0 sharp, 2 ellipsoid, 4 to 12 a pillow-like to slightly rounded box.
             taper: scale of the top face in x and y relative to the bottom.
         """
-        turn = _EYE if turn is None else turn
         half = np.maximum(np.asarray(size, float) / 2, 1e-4)
-        reach = np.abs(turn) @ (half * (max(1, taper[0]), max(1, taper[1]), 1))
+        reach = half
+        if taper != (1.0, 1.0):
+            reach = half * (max(1, taper[0]), max(1, taper[1]), 1)
+        if turn is not None:
+            reach = np.abs(turn) @ reach
         c = np.asarray(center, float)
         self._add(
             'box',
-            (*c, *turn.ravel(), *half, round_power, *taper),
+            (*c, *(_EYE if turn is None else turn.ravel()), *half, round_power, *taper),
             paint,
             False,
             c - reach,
@@ -153,10 +169,10 @@ class Shape:
         (metres)."""
         p, q = np.asarray(start, float), np.asarray(end, float)
         h = q - p
-        axis = h / max(np.linalg.norm(h), 1e-6)
-        side = np.cross(axis, (0, 0, 1) if abs(axis[2]) < 0.9 else (1, 0, 0))
-        side /= np.linalg.norm(side)
-        other = np.cross(axis, side)
+        axis = h / max(_length(h), 1e-6)
+        side = _cross(axis, (0, 0, 1) if abs(axis[2]) < 0.9 else (1, 0, 0))
+        side /= _length(side)
+        other = _cross(axis, side)
         reach = max(r0, r1) * np.sqrt(np.maximum(0, 1 - axis * axis))
         self._add(
             'cone',
@@ -215,8 +231,8 @@ class Shape:
         o, a, b = (np.asarray(x, float) for x in (origin, a, b))
         corners = np.stack([o, o + a, o + b, o + a + b])
         grow = abs(wave) * (1 + flare) + abs(bend)
-        n = np.abs(np.cross(a, b))
-        reach = grow * n / max(np.linalg.norm(n), 1e-9)
+        n = np.abs(_cross(a, b))
+        reach = grow * n / max(_length(n), 1e-9)
         self._add(
             'sheet',
             (*o, *a, *b, wave, folds, phase, bend, flare),

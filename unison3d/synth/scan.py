@@ -12,11 +12,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from unison3d.native import kernel
+
 from .cameras import draw_cameras
 from .floorplan import inside
 from .lighting import light_points
 from .materials import BLACK_GLASS, GLASS, GLOSSY
 from .rooms import Room
+from .rows import bounds, lengths, row_sums, take
 from .surfaces import Samples, Surfaces
 from .visibility import see
 
@@ -69,7 +72,7 @@ def smooth_field(
         points @ direction.T.astype(np.float32)
         + rng.uniform(0, 2 * np.pi, waves).astype(np.float32)
     )
-    return out.sum(1) * np.float32(np.sqrt(2 / waves))
+    return row_sums(out) * np.float32(np.sqrt(2 / waves))
 
 
 def _voxel_cells(
@@ -82,22 +85,31 @@ def _voxel_cells(
     """
     turn = np.linalg.qr(rng.standard_normal((3, 3)))[0].astype(np.float32)
     at = points @ turn / np.float32(size)
-    at -= at.min(0) - rng.random(3).astype(np.float32)
+    at -= bounds(at)[0] - rng.random(3).astype(np.float32)
     cell = np.floor(at)
-    off = ((at - cell - np.float32(0.5)) ** 2).sum(1) * np.float32(size**2)
+    off = row_sums((at - cell - np.float32(0.5)) ** 2) * np.float32(size**2)
     cell = cell.astype(np.int64)
-    span = cell.max(0) + 1
+    span = bounds(cell)[1] + 1
     return (cell[:, 0] * span[1] + cell[:, 1]) * span[2] + cell[:, 2], off
 
 
-def _visibility(s: Samples, cameras, spacing: float, rng: np.random.Generator):
-    """Depth-buffer test of every sample in every view.
+def _visibility(
+    points: np.ndarray,
+    normals: np.ndarray,
+    two_sided: np.ndarray,
+    opaque: np.ndarray,
+    chosen: np.ndarray,
+    cameras: list[tuple[np.ndarray, np.ndarray]],
+    spacing: float,
+    rng: np.random.Generator,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Depth-buffer test of every sample in every view, as :func:`see` does it, for the first world.
 
-    Returns:
-        seen (N,) number of views, depth (N,) of the best view in metres, view (N,) its index,
-        flip (N,) bool: the best view looks at the back of a two-sided sheet.
+    Arguments and results are those of :func:`see`.
     """
-    n = len(s)
+    points, normals = take(points, chosen), take(normals, chosen)
+    two_sided, opaque = two_sided[chosen], opaque[chosen]
+    n = len(points)
     seen, asked = np.zeros(n, np.int16), np.zeros(n, np.int16)
     best = np.full(n, np.inf, np.float32)
     depth_of = np.full(n, 9.0, np.float32)
@@ -107,7 +119,7 @@ def _visibility(s: Samples, cameras, spacing: float, rng: np.random.Generator):
     reach = rng.uniform(4.0, 5.5)
     grazing = rng.uniform(0.08, 0.2)
     for index, (eye, axes) in enumerate(cameras):
-        rel = s.points - eye.astype(np.float32)
+        rel = points - eye.astype(np.float32)
         cam = rel @ axes.T.astype(np.float32)
         z = cam[:, 2]
         rows = np.flatnonzero(
@@ -119,9 +131,9 @@ def _visibility(s: Samples, cameras, spacing: float, rng: np.random.Generator):
         if len(rows) == 0:
             continue
         r = rel[rows]
-        facing = -np.einsum('ij,ij->i', r, s.normals[rows]) / np.sqrt(np.einsum('ij,ij->i', r, r))
+        facing = -np.einsum('ij,ij->i', r, normals[rows]) / np.sqrt(np.einsum('ij,ij->i', r, r))
         back = facing < 0
-        facing = np.where(s.two_sided[rows], np.abs(facing), facing)
+        facing = np.where(two_sided[rows], np.abs(facing), facing)
         keep = facing > 0.02
         rows, facing, back = rows[keep], facing[keep], back[keep]
         z = cam[rows, 2]
@@ -132,15 +144,14 @@ def _visibility(s: Samples, cameras, spacing: float, rng: np.random.Generator):
             np.int8
         )
         slack = 0.025 + 0.01 * z
-        opaque = s.materials[rows] != GLASS
-        points = s.points[rows]
-        normals = np.where(back[:, None], -s.normals[rows], s.normals[rows])
+        solid, place = opaque[rows], points[rows]
+        front_normals = np.where(back[:, None], -normals[rows], normals[rows])
         ok = facing > grazing
         asked[rows[ok]] += 1
         # Depth and row share one integer, so that one minimum finds both.
         packed = ((z * 1e4).astype(np.int64) << 24) | np.arange(len(rows))
         for k in range(_LEVELS):
-            at = np.flatnonzero((level == k) & opaque)
+            at = np.flatnonzero((level == k) & solid)
             if len(at) == 0:
                 continue
             width = (int(2 * tan_x / _PIXEL) >> k) + 2
@@ -154,9 +165,9 @@ def _visibility(s: Samples, cameras, spacing: float, rng: np.random.Generator):
             near = front[ask] & 0xFFFFFF
             # What hides a point stands in front of its tangent plane. That tells another layer,
             # even a close one, from the same surface going on in depth within one pixel.
-            n = normals[ask]
-            above = np.einsum('ij,ij->i', points[near] - points[ask], n)
-            parallel = np.einsum('ij,ij->i', normals[near], n) > 0.8
+            n = front_normals[ask]
+            above = np.einsum('ij,ij->i', place[near] - place[ask], n)
+            parallel = np.einsum('ij,ij->i', front_normals[near], n) > 0.8
             hidden = (above > _LAYER) & (parallel | (behind[ask] > slack[ask]))
             ok[ask[hidden]] = False
         rows, z, facing, back = rows[ok], z[ok], facing[ok], back[ok]
@@ -167,7 +178,7 @@ def _visibility(s: Samples, cameras, spacing: float, rng: np.random.Generator):
         best[rows], view_of[rows], flip[rows], depth_of[rows] = cost[better], index, back, z[better]
     # The buffer has pinholes. What only one view in many sees is seen through one of them.
     seen[seen < _PINHOLE * asked] = 0
-    return seen, depth_of, view_of, flip & s.two_sided
+    return seen, depth_of, view_of, flip & two_sided
 
 
 def _light(
@@ -207,13 +218,19 @@ def _camera_colors(
     # Auto exposure: the camera aims at a medium brightness and clips what is brighter.
     color = np.clip(color, 0, None) ** np.float32(rng.uniform(0.75, 1.1))
     color *= np.float32(rng.uniform(0.34, 0.6) / max(float(color.mean()), 0.05))
-    gray = color.mean(1, keepdims=True)
+    gray = (row_sums(color) / np.float32(3))[:, None]
     color = gray + (color - gray) * rng.uniform(0.6, 1.05)
     color += 0.02 * smooth_field(points, rng, 0.4, 2.0)[:, None] + rng.normal(0, 0.012, 3)
     return np.clip(color, 0, 1).astype(np.float32)
 
 
-def _lost(s: Samples, seen: np.ndarray, depth: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def _lost(
+    s: Samples,
+    albedo: np.ndarray,
+    seen: np.ndarray,
+    depth: np.ndarray,
+    rng: np.random.Generator,
+) -> np.ndarray:
     """bool (N,): samples that the sensor or the fusion loses."""
     patch = smooth_field(s.points, rng, 0.12, 0.6)
     fine = rng.random(len(s), np.float32)
@@ -221,7 +238,7 @@ def _lost(s: Samples, seen: np.ndarray, depth: np.ndarray, rng: np.random.Genera
     level[s.materials == GLOSSY] = 2.0
     level[s.materials == BLACK_GLASS] = rng.uniform(-0.2, 1.5)
     level[s.materials == GLASS] = rng.uniform(-1.5, 0.2)
-    dark = s.colors.mean(1) < 0.12
+    dark = row_sums(albedo) / np.float32(3) < 0.12
     level[dark] = np.minimum(level[dark], 1.9)
     level[seen == 1] -= rng.uniform(0.3, 1.2)
     level -= 0.25 * np.maximum(depth - 2.5, 0)
@@ -230,9 +247,46 @@ def _lost(s: Samples, seen: np.ndarray, depth: np.ndarray, rng: np.random.Genera
     for _ in range(int(rng.integers(0, 9))):
         centre = s.points[int(rng.integers(len(s)))]
         radius = rng.uniform(0.06, 0.35)
-        near = ((s.points - centre) ** 2).sum(1)
+        near = row_sums((s.points - centre) ** 2)
         lost |= near < (radius * (1 + 0.25 * patch)) ** 2
     return lost
+
+
+@kernel
+def _number(keys):
+    """Number equal keys alike, from 0 on, in the order in which they come; int64 (N,) and how many
+    there are."""
+    size = 2
+    while size < 2 * len(keys):
+        size *= 2
+    table, number = np.empty(size, np.int64), np.full(size, -1, np.int64)
+    out, count = np.empty(len(keys), np.int64), 0
+    for i in range(len(keys)):
+        # Fibonacci hashing: the high bits of the product are well mixed, cells lie in rows.
+        at = ((np.uint64(keys[i]) * np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(32)) & np.uint64(
+            size - 1
+        )
+        while number[at] >= 0 and table[at] != keys[i]:
+            at = (at + np.uint64(1)) & np.uint64(size - 1)
+        if number[at] < 0:
+            table[at], number[at] = keys[i], count
+            count += 1
+        out[i] = number[at]
+    return out, count
+
+
+@kernel
+def _pull(array, group, count, weight):
+    """Move rows (N, 3) a part of the way to the mean of their group."""
+    total, members = np.zeros((count, 3)), np.zeros(count)
+    for i in range(len(array)):
+        members[group[i]] += 1
+        for d in range(3):
+            total[group[i], d] += array[i, d]
+    for i in range(len(array)):
+        for d in range(3):
+            mean = total[group[i], d] / members[group[i]]
+            array[i, d] += np.float32(weight * (mean - array[i, d]))
 
 
 def _fuse(points, normals, colors, rng: np.random.Generator):
@@ -241,15 +295,9 @@ def _fuse(points, normals, colors, rng: np.random.Generator):
     cell = rng.uniform(0.035, 0.06)
     pull = rng.uniform(0.25, 0.55)
     for _ in range(2):
-        _, inverse, count = np.unique(
-            _voxel_cells(points, cell, rng)[0], return_inverse=True, return_counts=True
-        )
+        group, count = _number(_voxel_cells(points, cell, rng)[0])
         for array, weight in ((points, pull), (normals, 0.6), (colors, 0.45)):
-            mean = (
-                np.stack([np.bincount(inverse, array[:, k], len(count)) for k in range(3)], 1)
-                / count[:, None]
-            )
-            array += (weight * (mean[inverse] - array)).astype(np.float32)
+            _pull(array, group, count, weight)
 
 
 def _thin(points: np.ndarray, spacing: float, rng: np.random.Generator) -> np.ndarray:
@@ -295,31 +343,25 @@ def scan_room(
     limit = MAX_SAMPLES if room.profile == 'rooms-v1' else FAST_SAMPLES
     density = min(2.7 / spacing**2, limit / surfaces.area)
     s = surfaces.sample(density, rng)
-    s.objects = index[s.objects].astype(np.int32)
-    flat = np.array([o.kind in ('floor', 'ceiling') for o in room.objects])[s.objects]
-    keep = ~flat
+    keep = np.ones(len(s), bool)
+    flat = np.flatnonzero(np.array([o.kind in ('floor', 'ceiling') for o in objects])[s.objects])
     keep[flat] = inside(room.polygon, s.points[flat])
     if not with_ceiling:
         keep &= s.points[:, 2] < room.height * rng.uniform(0.88, 1.0)
-    s = s.select(rng.permutation(np.flatnonzero(keep)))
-    if room.profile == 'rooms-v1':
-        seen, depth, view, flip = _visibility(s, cameras, 1 / np.sqrt(density), rng)
-    else:
-        opaque = s.materials != GLASS
-        step = float(1 / np.sqrt(density))
-        seen, depth, view, flip = see(s.points, s.normals, s.two_sided, opaque, cameras, step, rng)
-    found = np.flatnonzero(seen > 0)
-    s, seen, depth, view, flip = (
-        s.select(found),
-        seen[found],
-        depth[found],
-        view[found],
-        flip[found],
+    order = rng.permutation(np.flatnonzero(keep))
+    views = _visibility if room.profile == 'rooms-v1' else see
+    step, opaque = float(1 / np.sqrt(density)), s.materials != GLASS
+    seen, depth, view, flip = views(
+        s.points, s.normals, s.two_sided, opaque, order, cameras, step, rng
     )
-    keep = np.flatnonzero(~_lost(s, seen, depth, rng))
-    s, depth, view, flip = s.select(keep), depth[keep], view[keep], flip[keep]
-    points, normals = s.points.copy(), np.where(flip[:, None], -s.normals, s.normals)
-    colors = _camera_colors(s.colors, points, normals, view, room, rng)
+    found = np.flatnonzero(seen > 0)
+    s, depth, view, flip = s.select(order[found]), depth[found], view[found], flip[found]
+    albedo = s.paint()
+    keep = np.flatnonzero(~_lost(s, albedo, seen[found], depth, rng))
+    s, albedo = s.select(keep), take(albedo, keep)
+    depth, view, flip = depth[keep], view[keep], flip[keep]
+    points, normals = s.points, np.where(flip[:, None], -s.normals, s.normals)
+    colors = _camera_colors(albedo, points, normals, view, room, rng)
     # Range noise: smooth bumps that survive fusion, plus a little grain. Coarse scans are rough.
     rough = np.exp(rng.normal(0.3, 0.6)) * (0.4 + (spacing / 0.03) ** 1.5)
     bump = rng.uniform(0.0015, 0.004) * smooth_field(points, rng, 0.06, 0.4)
@@ -332,11 +374,11 @@ def scan_room(
         spacing *= max(1.05, np.sqrt(len(keep) / max_points))
         keep = _thin(points, spacing, rng)
     keep = rng.permutation(keep)
-    points, normals, colors, eye = points[keep], normals[keep], colors[keep], eyes[view[keep]]
+    points, normals, colors = take(points, keep), take(normals, keep), take(colors, keep)
     points += rng.normal(0, 0.04 * spacing, points.shape).astype(np.float32)
     normals += rng.normal(0, rng.uniform(0.02, 0.1), normals.shape).astype(np.float32)
-    normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-6)
-    away = np.einsum('ij,ij->i', eye - points, normals) < 0
+    normals /= np.maximum(lengths(normals), 1e-6)[:, None]
+    away = np.einsum('ij,ij->i', eyes[view[keep]] - points, normals) < 0
     normals[away] *= -1
     colors = np.clip(colors + rng.normal(0, rng.uniform(0.008, 0.035), colors.shape), 0, 1).astype(
         np.float32
@@ -345,7 +387,7 @@ def scan_room(
         points,
         colors,
         normals.astype(np.float32),
-        s.objects[keep],
+        index[s.objects[keep]].astype(np.int32),
         s.parts[keep],
         s.color_names[keep],
         spacing,

@@ -11,8 +11,9 @@ import numpy as np
 
 from .catalog import ALL_FURNITURE, CLASSES, UNLABELLED, spoken_name
 from .floorplan import inside, make_walls
+from .footprints import corners, footprint, overlaps
 from .materials import BLOTCHES, CARPET, MARBLE, PLAIN, STRIPES, TILES
-from .placement import Placed, corners, footprint, overlaps
+from .placement import Placed
 from .primitives import Pose, Shape
 from .rooms import Room
 from .shifted_furniture import BUILDERS
