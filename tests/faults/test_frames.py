@@ -18,6 +18,7 @@ from tests.test_io.frame_samples import (
     SAMPLES,
     WIDTH,
     Files,
+    arkitscenes,
     colmap_binary,
     colmap_text,
     frame_files,
@@ -165,6 +166,8 @@ def cut(files: Callable[[], Files], name: str, part: float) -> dict[str, bytes]:
 
 
 P0, D0, C0 = (f'frame-000000.{end}' for end in ('pose.txt', 'depth.png', 'color.png'))
+_ARKIT = '40_frames/lowres_wide'
+_TRAJ, _PINCAM = f'{_ARKIT}.traj', f'{_ARKIT}_intrinsics/40_8.001.pincam'
 _KEYS = '{"camera": {"w": 48, "h": 36}}'
 _BIN = colmap_binary()
 _CAMS, _IMGS, _PTS = (f'sparse/0/{name}' for name in ('cameras', 'images', 'points3D'))
@@ -256,6 +259,39 @@ BAD_SETS: dict[str, tuple[Callable[[], Files], dict[str, bytes | None]]] = {
     'replica trajectory empty': (replica, {'traj.txt': b''}),
     'replica gzip is none': (replica, {'traj.txt': None, 'traj.txt.gz': b'plain text'}),
     'replica gzip cut': (replica, {'traj.txt': None, 'traj.txt.gz': b'\x1f\x8b\x08\0'}),
+    # ARKitScenes
+    'arkit without trajectory': (arkitscenes, {_TRAJ: None}),
+    'arkit trajectory empty': (arkitscenes, {_TRAJ: b''}),
+    'arkit trajectory cut': (arkitscenes, cut(arkitscenes, _TRAJ, 0.7)),
+    'arkit trajectory of words': (arkitscenes, {_TRAJ: b't a b c x y z\n'}),
+    'arkit trajectory binary': (arkitscenes, {_TRAJ: bytes(range(256))}),
+    'arkit line too long': (arkitscenes, {_TRAJ: b'7.0 0 0 0 0 0 0 1\n'}),
+    'arkit time is nan': (arkitscenes, {_TRAJ: b'nan 0 0 0 0 0 0\n'}),
+    'arkit all lost': (arkitscenes, {_TRAJ: b'7 nan 0 0 0 0 0\n8 0 0 0 0 0 inf\n'}),
+    'arkit no pose in time': (arkitscenes, {_TRAJ: b'500.0 0 0 0 0 0 0\n'}),
+    'arkit huge turn': (arkitscenes, {_TRAJ: b'7.0 1e300 1e300 0 0 0 0\n'}),
+    'arkit huge step': (arkitscenes, {_TRAJ: b'7.0 0 0 0 1e400 0 0\n'}),
+    'arkit lens empty': (arkitscenes, {_PINCAM: b''}),
+    'arkit lens too short': (arkitscenes, {_PINCAM: b'48 36 40 40 23.5'}),
+    'arkit lens of words': (arkitscenes, {_PINCAM: b'48 36 f f c c'}),
+    'arkit lens is nan': (arkitscenes, {_PINCAM: b'48 36 40 nan 23.5 17.5'}),
+    'arkit lens without focal length': (arkitscenes, {_PINCAM: b'48 36 0 40 23.5 17.5'}),
+    'arkit lens of half pixels': (arkitscenes, {_PINCAM: b'48.5 36 40 40 23.5 17.5'}),
+    'arkit lens of a huge image': (arkitscenes, {_PINCAM: b'1e9 36 40 40 23.5 17.5'}),
+    'arkit lens of another size': (arkitscenes, {_PINCAM: b'96 72 80 80 47.5 35.5'}),
+    'arkit no lens': (
+        arkitscenes,
+        {f'{_ARKIT}_intrinsics/40_{i}.001.pincam': None for i in (7, 8, 9)},
+    ),
+    'arkit no image': (
+        arkitscenes,
+        {name: None for name in arkitscenes() if name.endswith('.png')},
+    ),
+    'arkit depth cut': (arkitscenes, cut(arkitscenes, '40_frames/lowres_depth/40_7.001.png', 0.5)),
+    'arkit depth in colour': (
+        arkitscenes,
+        {'40_frames/lowres_depth/40_7.001.png': png(np.zeros((HEIGHT, WIDTH, 3), np.uint8))},
+    ),
     # nerfstudio
     'json cut': (nerfstudio, cut(nerfstudio, 'transforms.json', 0.8)),
     'json a number': (nerfstudio, {'transforms.json': b'3'}),

@@ -171,6 +171,27 @@ def replica() -> Files:
     return files
 
 
+def arkitscenes(place: str = '40_frames') -> Files:
+    """Frames at 7.001, 8.001 and 9.001 s; poses 40 ms later, and one long before."""
+    poses_text = b'1.5 0 0 0 0 0 0\n'
+    files = {}
+    for i, camera in enumerate(cameras()):
+        name = f'40_{7 + i}.001'
+        inverse = camera.T_camera_world
+        x, y, z, w = quaternion(inverse[:3, :3])
+        length = np.linalg.norm([x, y, z])
+        turn = 2 * np.arctan2(length, w) / length * np.array([x, y, z])
+        numbers = ' '.join(f'{v:.9f}' for v in (7.041 + i, *turn, *inverse[:3, 3]))
+        poses_text += f'{numbers}\n'.encode()
+        files[f'lowres_wide_intrinsics/{name}.pincam'] = (
+            f'{WIDTH} {HEIGHT} 40 40 23.5 17.5'.encode()
+        )
+        files[f'lowres_wide/{name}.png'] = png(color_of(camera))
+        files[f'lowres_depth/{name}.png'] = depth_png(camera)
+    files['lowres_wide.traj'] = poses_text
+    return {f'{place}/{name}': data for name, data in files.items()}
+
+
 def nerfstudio() -> Files:
     content = {
         **{'fl_x': 40.0, 'fl_y': 40.0, 'cx': 24.0, 'cy': 18.0, 'w': WIDTH, 'h': HEIGHT},
@@ -268,6 +289,7 @@ WITH_DEPTH: dict[str, Callable[[], Files]] = {
     'sens': sens,
     'tum': tum,
     'replica': replica,
+    'arkitscenes': arkitscenes,
     'nerfstudio': nerfstudio,
 }
 SAMPLES: dict[str, Callable[[], Files]] = {

@@ -11,6 +11,7 @@ from tests.test_io.frame_samples import (
     SAMPLES,
     WIDTH,
     K,
+    arkitscenes,
     frame_files,
     nerfstudio,
     poses,
@@ -21,6 +22,7 @@ from tests.test_io.frame_samples import (
 )
 from unison3d.errors import ConfigError, FileFormatError
 from unison3d.io.frames import detect_layout, read_raw_frames
+from unison3d.structures import read_frames
 
 
 @pytest.mark.parametrize('layout', SAMPLES)
@@ -85,6 +87,68 @@ def test_replica_packed_and_parameters_one_folder_up(tmp_path):
     raw = read_raw_frames(tmp_path / 'office0')
     assert len(raw.frames) == 3
     assert raw.depth_scale == 1 / 6553.5
+
+
+@pytest.mark.parametrize('place', ['40_frames', '.'])
+def test_arkitscenes_scan_frames_folder_and_raw(place, tmp_path):
+    write(tmp_path, arkitscenes(place) | {'40_3dod_mesh.ply': b''})
+    for folder in {tmp_path, tmp_path / place}:
+        raw = read_raw_frames(folder)
+        assert raw.layout == 'arkitscenes' and raw.depth_scale == 0.001
+        assert [frame.name for frame in raw.frames] == ['40_7.001', '40_8.001', '40_9.001']
+        np.testing.assert_allclose(raw.frames[2].pose, poses()[2], atol=1e-6)
+
+
+def test_arkitscenes_goes_from_world_to_camera(tmp_path):
+    files = arkitscenes('.')
+    # A quarter turn about z: x of the world becomes y of the camera.
+    files['./lowres_wide.traj'] = f'7.0 0 0 {np.pi / 2:.12f} 1 2 3\n'.encode()
+    frame = read_raw_frames(write(tmp_path, files)).frames[0]
+    wanted = [[0, 1, 0, -2], [-1, 0, 0, 1], [0, 0, 1, -3], [0, 0, 0, 1]]
+    np.testing.assert_allclose(frame.pose, wanted, atol=1e-9)
+
+
+def test_arkitscenes_joins_by_time(tmp_path):
+    files = arkitscenes('.')
+    first, *lines = files['./lowres_wide.traj'].splitlines()
+    # Frame 7.001 lies between two poses, nearer to the later; 8.001 has none within 0.1 s.
+    wrong = b'6.95 0 0 0 0 0 0'
+    lines[1] = b'8.102' + lines[1][lines[1].index(b' ') :]
+    files['./lowres_wide.traj'] = b'\n'.join([lines[2], wrong, lines[1], lines[0], b'', first])
+    raw = read_raw_frames(write(tmp_path, files))
+    assert raw.skipped == {'40_8.001': 'no pose within 0.1 s'}
+    assert [frame.name for frame in raw.frames] == ['40_7.001', '40_9.001']
+    np.testing.assert_allclose(raw.frames[0].pose, poses()[0], atol=1e-6)
+
+
+def test_arkitscenes_lenses_and_images_that_are_missing(tmp_path):
+    files = arkitscenes('.')
+    # Rounded apart by a millisecond, and gone.
+    for stamp, other in (('7.001', '7.000'), ('8.001', '8.003')):
+        lens = files.pop(f'./lowres_wide_intrinsics/40_{stamp}.pincam')
+        files[f'./lowres_wide_intrinsics/40_{other}.pincam'] = lens.replace(b'40 40', b'41 42')
+    del files['./lowres_wide/40_9.001.png']
+    files['./lowres_depth/preview.png'] = b''
+    raw = read_raw_frames(write(tmp_path, files))
+    assert raw.skipped == {
+        '40_8.001': 'no .pincam in lowres_wide_intrinsics',
+        'preview': 'name is not <scan>_<seconds>.<milliseconds>',
+    }
+    near, without_color = raw.frames
+    np.testing.assert_allclose(near.lens.K, [[41, 0, 23.5], [0, 42, 17.5], [0, 0, 1]])
+    assert (near.lens.width, near.lens.height) == (WIDTH, HEIGHT)
+    assert without_color.color is None and without_color.depth is not None
+
+
+def test_arkitscenes_lost_poses_are_counted(tmp_path):
+    files = arkitscenes()
+    lines = files['40_frames/lowres_wide.traj'].splitlines()
+    lines[2] = b'8.041 nan 0 0 0 0 0'
+    lines[3] = b'9.041 0 0 0 0 inf 0'
+    files['40_frames/lowres_wide.traj'] = b'\n'.join(lines)
+    frames = read_frames(write(tmp_path, files))
+    assert len(frames) == 1
+    assert frames.skipped == dict.fromkeys(['40_8.001', '40_9.001'], 'pose is not finite')
 
 
 def test_nerfstudio_lens_per_frame_and_missing_images(tmp_path):

@@ -97,6 +97,8 @@ def _verify(out: Path) -> int:
     result = verify_folder(out)
     for name, count in result.scans.items():
         print(f'{name}: {count} scans')
+    if result.colorless:
+        print(f'{len(result.colorless)} scans have no colours: all are zeros.')
     for finding in result.findings:
         print(f'  {finding}')
     print(f'{len(result.findings)} findings.' if result.findings else 'No findings.')

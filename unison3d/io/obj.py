@@ -3,7 +3,8 @@
 Read: ``v`` with 3 numbers, 4 (a weight), 6 or 7 (red, green, blue at the end, as MeshLab, Blender
 and the scanning applications write them); ``f`` of any number of corners, split into fans, with
 negative indices; ``vn`` where it gives one normal per vertex. Axes are kept as they are, since the
-format does not say which one is up. Materials, textures, lines, curves and groups are passed over.
+format does not say which one is up. Lines, curves, groups and materials are passed over; textures
+are read by :mod:`unison3d.io.obj_texture`.
 """
 
 from __future__ import annotations
@@ -22,9 +23,11 @@ from unison3d.io.raw_scene import RawScene
 
 __all__ = ['read_obj']
 
-_KEYWORDS = (b'v', b'vn', b'f')
+_KEYWORDS = (b'v', b'vn', b'vt', b'f', b'usemtl', b'mtllib')
 #: Numbers on a vertex line; the last three of 6 and 7 are a colour.
-_VERTEX_WIDTHS = (3, 4, 6, 7)
+VERTEX_WIDTHS = (3, 4, 6, 7)
+
+_WORDS = {b'v': 'vertex', b'vt': 'texture coordinate'}
 
 Lines = list[tuple[int, bytes]]
 
@@ -37,32 +40,33 @@ def read_obj(path: str | os.PathLike[str]) -> RawScene:
             vertices which do not exist.
     """
     path = Path(path)
-    lines, before = _sort_lines(read_bytes(path), path)
-    vertices = _numbers(lines[b'v'], _VERTEX_WIDTHS, 'v', path)
+    lines, before = sort_lines(read_bytes(path), path)
+    vertices = number_rows(lines[b'v'], VERTEX_WIDTHS, 'v', path)
     if vertices is None:
         raise FileFormatError(
             f'{path}: has no vertex line ("v x y z"). It is truncated, or no OBJ file.'
         )
     colors = vertices[:, -3:] if vertices.shape[1] >= 6 else None
-    corners = _joined(lines[b'f'])
+    corners = joined(lines[b'f'])
     faces = None
     if lines[b'f']:
         # The vertex is the first of "vertex/texture/normal".
         names = re.sub(rb'(?<=\S)/\S*', b'', corners)
-        first = _indices(names, lines[b'f'], path)
-        counts = _words_per_line(names)
-        faces = triangulate(Ragged(counts, _resolve(first, counts, before, lines, path)))
-    normals = _numbers(lines[b'vn'], (3,), 'vn', path)
+        first = parse_indices(names, lines[b'f'], path)
+        counts = words_per_line(names)
+        faces = triangulate(Ragged(counts, resolve_indices(first, counts, before, lines, path)))
+    normals = number_rows(lines[b'vn'], (3,), 'vn', path)
     if normals is not None and not _is_per_vertex(len(normals), len(vertices), corners):
         normals = None
     return RawScene(vertices[:, :3], colors, normals, faces)
 
 
-def _joined(lines: Lines) -> bytes:
+def joined(lines: Lines) -> bytes:
+    """What stands behind the keyword, a line each."""
     return b'\n'.join(words for _, words in lines)
 
 
-def _words_per_line(text: bytes) -> np.ndarray:
+def words_per_line(text: bytes) -> np.ndarray:
     """int64: how many words each line has."""
     characters = np.frombuffer(text + b'\n', np.uint8)
     blank = characters <= ord(' ')
@@ -72,7 +76,7 @@ def _words_per_line(text: bytes) -> np.ndarray:
     return np.bincount(line[begins], minlength=int(line[-1]))
 
 
-def _sort_lines(data: bytes, path: Path) -> tuple[dict[bytes, Lines], np.ndarray]:
+def sort_lines(data: bytes, path: Path) -> tuple[dict[bytes, Lines], np.ndarray]:
     """The lines that matter by keyword, with their numbers; vertices before each face."""
     if b'\0' in data:
         raise FileFormatError(f'{path}: holds binary data, expected the text of an OBJ file.')
@@ -94,15 +98,17 @@ def _sort_lines(data: bytes, path: Path) -> tuple[dict[bytes, Lines], np.ndarray
     return lines, np.array(before, np.int64)
 
 
-def _numbers(lines: Lines, widths: tuple[int, ...], keyword: str, path: Path) -> np.ndarray | None:
+def number_rows(
+    lines: Lines, widths: tuple[int, ...], keyword: str, path: Path
+) -> np.ndarray | None:
     """float64, one row per line, all of the length of the first; None without lines."""
     if not lines:
         return None
     width = len(lines[0][1].split())
-    text = _joined(lines)
+    text = joined(lines)
     table = _parsed(text, np.float64)
     # Two misfits may cancel in the sum, hence a look at every line.
-    if table is not None and width in widths and (_words_per_line(text) == width).all():
+    if table is not None and width in widths and (words_per_line(text) == width).all():
         return table.reshape(len(lines), width)
     for number, words in lines:
         row = _parsed(words, np.float64)
@@ -126,14 +132,15 @@ def _parsed(text: bytes, dtype: type) -> np.ndarray | None:
     except (DeprecationWarning, ValueError):
         return None
     # To NumPy "1-2" is two numbers, to us it is a word that is none.
-    return numbers if len(numbers) == _words_per_line(text).sum() else None
+    return numbers if len(numbers) == words_per_line(text).sum() else None
 
 
 def _listed(widths: tuple[int, ...]) -> str:
     return ', '.join(map(str, widths[:-1])) + f' or {widths[-1]}' if len(widths) > 1 else '3'
 
 
-def _indices(text: bytes, lines: Lines, path: Path) -> np.ndarray:
+def parse_indices(text: bytes, lines: Lines, path: Path) -> np.ndarray:
+    """int64 of all words of the text, which is made of the face lines."""
     indices = _parsed(text, np.int64)
     if indices is not None:
         return indices
@@ -148,23 +155,33 @@ def _indices(text: bytes, lines: Lines, path: Path) -> np.ndarray:
     raise FileFormatError(f'{path}: its "f" lines are not all vertex numbers. It is damaged.')
 
 
-def _resolve(
+def resolve_indices(
     indices: np.ndarray,
     counts: np.ndarray,
     before: np.ndarray,
     lines: dict[bytes, Lines],
     path: Path,
+    keyword: bytes = b'v',
 ) -> np.ndarray:
-    """Places from 0. Files count from 1, or backwards from the vertices read so far."""
+    """Places from 0. Files count from 1, or backwards from the lines of the keyword so far.
+
+    Args:
+        indices: as in the file, of all corners of all faces.
+        counts: corners of each face.
+        before: how many lines of the keyword stand before each face.
+        lines: of the file, by keyword.
+        path: for messages.
+        keyword: of the lines that are counted.
+    """
     seen = np.repeat(before, counts)
     places = np.where(indices > 0, indices - 1, seen + indices)
-    bad = (places < 0) | (places >= len(lines[b'v'])) | (indices == 0)
+    bad = (places < 0) | (places >= len(lines[keyword])) | (indices == 0)
     if bad.any():
         first = int(bad.argmax())
         number = lines[b'f'][int(np.searchsorted(np.cumsum(counts), first, side='right'))][0]
         raise FileFormatError(
-            f'{path}, line {number}: a face names vertex {indices[first]}, the file has '
-            f'{len(lines[b"v"]):,}, counted from 1. It is truncated or damaged.'
+            f'{path}, line {number}: a face names {_WORDS[keyword]} {indices[first]}, the file has '
+            f'{len(lines[keyword]):,}, counted from 1. It is truncated or damaged.'
         )
     return places
 

@@ -123,9 +123,10 @@ def read_segment_groups(path: Path) -> list[tuple[int, str, np.ndarray]]:
     for number, group in enumerate(_member(read_json(path), 'segGroups', path)):
         segments = _whole_numbers(group, 'segments', path)
         object_id, label = group.get('objectId'), group.get('label')
-        if not isinstance(object_id, int) or object_id < 0 or not isinstance(label, str):
+        if type(object_id) is not int or object_id < 0 or not isinstance(label, str):
             raise FileFormatError(
-                f'{path}: group {number} has objectId {object_id!r} and label {label!r}, expected '
+                f'{path}: group {number} has objectId {str(object_id)[:40]} and label '
+                f'{str(label)[:40]!r}, expected '
                 'a number from 0 and a name.'
             )
         groups.append((object_id, label, segments))
@@ -166,12 +167,12 @@ def read_label_table(path: str | os.PathLike[str], column: str = 'nyu40id') -> d
     text = read_bytes(path).decode('utf-8', errors='replace')
     lines = [line for line in text.splitlines() if not line.startswith('#')]
     rows = csv.DictReader(lines, delimiter='\t')
-    # The first release calls the column "category".
-    names = rows.fieldnames or []
-    key = 'raw_category' if 'raw_category' in names else 'category'
-    if key not in names or column not in names:
-        raise FileFormatError(f'{path}: expected columns raw_category and {column}.')
     try:
+        # The first release calls the column "category".
+        names = rows.fieldnames or []
+        key = 'raw_category' if 'raw_category' in names else 'category'
+        if key not in names or column not in names:
+            raise FileFormatError(f'{path}: expected columns raw_category and {column}.')
         ids = {row[key]: row[column] or '' for row in rows}
     except csv.Error as error:
         raise FileFormatError(f'{path}: not a table of labels ({error}). It is damaged.') from error

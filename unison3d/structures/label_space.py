@@ -21,10 +21,12 @@ from unison3d.errors import VocabularyError
 from unison3d.io import read_json
 
 __all__ = [
+    'ARKITSCENES',
     'LABEL_SPACES',
     'S3DIS',
     'SCANNET20',
     'SCANNET200',
+    'STRUCTURED3D',
     'LabelSpace',
     'frequency_groups',
     'get_label_space',
@@ -212,9 +214,13 @@ def _from_table(name: str) -> LabelSpace:
 SCANNET200 = _from_table('scannet200')
 #: 13 classes, all with instances.
 S3DIS = _from_table('s3dis')
+#: 17 classes of furniture, all with instances.
+ARKITSCENES = _from_table('arkitscenes')
+#: 28 of the 40 NYU classes, all with instances.
+STRUCTURED3D = _from_table('structured3d')
 
 LABEL_SPACES: dict[str, LabelSpace] = {
-    space.name: space for space in (SCANNET20, SCANNET200, S3DIS)
+    space.name: space for space in (SCANNET20, SCANNET200, S3DIS, ARKITSCENES, STRUCTURED3D)
 }
 
 

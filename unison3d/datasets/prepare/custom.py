@@ -19,16 +19,11 @@ from pathlib import Path
 import numpy as np
 
 from unison3d.datasets.prepare.layout import DatasetLayout, PreparedScan, ScanUnit
+from unison3d.datasets.prepare.meshes import colors_of, faces_of, points_of, rigid
 from unison3d.datasets.prepare.scannet import read_name_list
 from unison3d.errors import FileFormatError
-from unison3d.io import (
-    RawScene,
-    colors_to_float,
-    colors_to_uint8,
-    read_json,
-    read_npz,
-    read_ply,
-)
+from unison3d.io import RawScene, read_json, read_npz, read_ply
+from unison3d.io.field_names import LABEL_FIELDS, pick
 
 SPLITS = ('train', 'val', 'test')
 UNLISTED = 'unlisted'
@@ -70,14 +65,21 @@ class CustomLayout(DatasetLayout):
         """Read one scan; without semantic and instance ids it is unlabelled."""
         raw = _READERS[unit.path.suffix.lower()](unit.path)
         count = len(raw)
+        _refuse_fractions(raw, unit.path)
         scan = PreparedScan(
-            points=raw.points.astype(np.float32),
-            colors=_colors(raw, unit.path),
+            points=points_of(raw, unit.path),
+            colors=colors_of(raw, unit.path),
             superpoints=_whole(raw.superpoints, 'superpoints', count, unit.path),
-            faces=_faces(raw, unit.path),
+            faces=faces_of(raw, unit.path),
         )
+        if scan.superpoints is not None and scan.superpoints.min() < 0:
+            point = int(np.flatnonzero(scan.superpoints < 0)[0])
+            raise FileFormatError(
+                f'{unit.path}: point {point} has the superpoint {scan.superpoints[point]}, '
+                'expected 0 or more.'
+            )
         if raw.axis_alignment is not None:
-            scan.axis_align_matrix = np.asarray(raw.axis_alignment, np.float64)
+            scan.axis_align_matrix = rigid(raw.axis_alignment, unit.path)
         semantic = raw.semantic_ids if raw.semantic_ids is not None else raw.nyu40_ids
         semantic = _whole(semantic, 'semantic ids', count, unit.path)
         instances = _whole(raw.instance_ids, 'instance ids', count, unit.path)
@@ -161,26 +163,33 @@ def _splits(folder: Path, scans: set[str]) -> dict[str, str]:
     return split_of
 
 
-def _colors(raw: RawScene, path: Path) -> np.ndarray:
-    if raw.colors is None:
-        return np.zeros((len(raw), 3), np.uint8)
-    return colors_to_uint8(colors_to_float(raw.colors, where=str(path)))
+def _refuse_fractions(raw: RawScene, path: Path) -> None:
+    """The readers pass over labels that are no whole numbers; in a dataset they are a mistake."""
+    names = {**LABEL_FIELDS, 'superpoints': ('superpoints', 'superpoint')}
+    for field in ('semantic_ids', 'nyu40_ids', 'instance_ids', 'superpoints'):
+        name = pick(raw.extra, names[field]) if getattr(raw, field) is None else None
+        if name is not None and raw.extra[name].dtype.kind == 'f':
+            raise FileFormatError(
+                f'{path}: {name} holds numbers that are not whole. Write ids, or give it another '
+                'name if it is no label.'
+            )
 
 
 def _whole(ids: np.ndarray | None, what: str, count: int, path: Path) -> np.ndarray | None:
-    if ids is not None and ids.shape != (count,):
-        raise FileFormatError(f'{path}: {what} have shape {ids.shape}, expected ({count},).')
-    return None if ids is None else ids.astype(np.int64)
-
-
-def _faces(raw: RawScene, path: Path) -> np.ndarray | None:
-    faces = raw.faces
-    if faces is None or not len(faces):
+    """int64, (N,); None where the file has none."""
+    if ids is None:
         return None
-    if faces.ndim != 2 or faces.shape[1] != 3 or faces.dtype.kind not in 'iu':
-        raise FileFormatError(f'{path}: faces have shape {faces.shape}, expected (F, 3).')
-    if faces.min() < 0 or faces.max() >= len(raw):
+    if ids.shape != (count,):
+        raise FileFormatError(f'{path}: {what} have shape {ids.shape}, expected ({count},).')
+    if ids.dtype.kind not in 'biuf':
+        raise FileFormatError(f'{path}: {what} are {ids.dtype}, expected whole numbers.')
+    # One less than 64 bits hold: 1 is added to instance ids.
+    fits = (ids >= -(2**62)) & (ids <= 2**62)
+    if ids.dtype.kind == 'f':
+        fits &= ids == np.rint(ids)
+    if not fits.all():
+        point = int(np.flatnonzero(~fits)[0])
         raise FileFormatError(
-            f'{path}: faces name vertices {faces.min()} to {faces.max()}, there are {len(raw)}.'
+            f'{path}: point {point} has {ids[point]} for {what}, expected a whole number.'
         )
-    return faces.astype(np.int32)
+    return ids.astype(np.int64)

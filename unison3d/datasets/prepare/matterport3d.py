@@ -25,11 +25,11 @@ import numpy as np
 
 from unison3d.datasets.prepare.faces import objects_of_points
 from unison3d.datasets.prepare.layout import DatasetLayout, PreparedScan, ScanUnit
-from unison3d.datasets.prepare.scannet import read_name_list
+from unison3d.datasets.prepare.meshes import colors_of, faces_of, points_of
+from unison3d.datasets.prepare.scannet import read_class_ids, read_split_lists
 from unison3d.errors import FileFormatError, SceneWarning
-from unison3d.io import colors_to_uint8
 from unison3d.io.ply import read_ply_faces
-from unison3d.io.scannet import read_label_table, read_segment_groups, read_segments
+from unison3d.io.scannet import read_segment_groups, read_segments
 
 MAPPING = 'category_mapping.tsv'
 UNLISTED = 'unlisted'
@@ -72,12 +72,10 @@ class Matterport3DLayout(DatasetLayout):
                 f'{root / MAPPING}: is missing. Take it from the metadata folder of the '
                 'Matterport repository; it gives the NYU40 ids of the names.'
             )
-        self._table = read_label_table(tables[0])
-        split_of = {
-            house: split
-            for split in ('train', 'val', 'test')
-            for house in _names(root / 'splits' / f'{split}.txt')
-        }
+        self._table = read_class_ids(tables[0], 'nyu40id', self.largest_semantic_id)
+        split_of = read_split_lists(
+            {split: root / 'splits' / f'{split}.txt' for split in ('train', 'val', 'test')}
+        )
         units = []
         for mesh in sorted(meshes, key=_house_and_number):
             house, number = _house_and_number(mesh)
@@ -98,13 +96,20 @@ class Matterport3DLayout(DatasetLayout):
         segments = read_segments(segments_path, len(polygons.counts), 'faces')
         objects = np.full(len(segments), -1, np.int64)
         groups = read_segment_groups(groups_path)
-        names = [''] * (1 + max((object_id for object_id, *_ in groups), default=-1))
+        most = max((object_id for object_id, *_ in groups), default=-1)
+        if most >= len(segments):
+            raise FileFormatError(
+                f'{groups_path}: objectId {most} in a region of {len(segments)} faces.'
+            )
+        names = [''] * (1 + most)
         for object_id, label, ids in groups:
-            if object_id >= len(segments):
+            mine = np.isin(segments, ids)
+            if not mine.any():
                 raise FileFormatError(
-                    f'{groups_path}: objectId {object_id} in a region of {len(segments)} faces.'
+                    f'{groups_path}: object {object_id} has none of the segments of '
+                    f'{segments_path.name}. Take both files from the same region.'
                 )
-            objects[np.isin(segments, ids)] = object_id
+            objects[mine] = object_id
             names[object_id] = label
         unknown = sorted({label for _, label, _ in groups} - self._table.keys())
         if unknown:
@@ -116,9 +121,9 @@ class Matterport3DLayout(DatasetLayout):
         point_objects = objects_of_points(polygons, objects, len(mesh), unit.path)
         classes = np.array([*(self._table.get(name, 0) for name in names), 0], np.int64)
         return PreparedScan(
-            points=mesh.points.astype(np.float32),
-            colors=colors_to_uint8(mesh.colors),
-            faces=mesh.faces.astype(np.int32),
+            points=points_of(mesh, unit.path),
+            colors=colors_of(mesh, unit.path),
+            faces=faces_of(mesh, unit.path),
             semantic_ids=classes[point_objects],  # -1, no object, picks the zero at the end
             instance_ids=point_objects + 1,
             instance_names=names,
@@ -130,7 +135,3 @@ def _house_and_number(mesh: Path) -> tuple[str, int]:
     if match is None:
         raise FileFormatError(f'{mesh}: expected a name such as region0.ply.')
     return mesh.parents[1].name, int(match[1])
-
-
-def _names(path: Path) -> list[str]:
-    return read_name_list(path) if path.is_file() else []

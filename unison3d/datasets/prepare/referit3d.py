@@ -27,7 +27,10 @@ def read_referit3d(path: str | os.PathLike[str]) -> list[ReferringSentence]:
     """
     text = read_bytes(path).decode('utf-8-sig', 'replace')
     rows = csv.DictReader(text.splitlines(keepends=True))
-    columns = rows.fieldnames or []
+    try:
+        columns = rows.fieldnames or []
+    except csv.Error as error:
+        raise FileFormatError(f'{path}: line 1 is no row of a table ({error}).') from error
     missing = [name for name in _NEEDED if name not in columns]
     if missing:
         raise FileFormatError(
@@ -39,6 +42,8 @@ def read_referit3d(path: str | os.PathLike[str]) -> list[ReferringSentence]:
     try:
         for row in rows:
             # A row ends where the reader stands: sentences may hold line feeds.
+            if None in row:
+                raise ValueError('more cells than columns')
             number = row.get('assignmentid') or str(len(sentences))
             if not row['scan_id'] or not row['utterance']:
                 raise ValueError('scan_id or utterance is empty')

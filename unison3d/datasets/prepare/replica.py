@@ -20,8 +20,9 @@ import numpy as np
 
 from unison3d.datasets.prepare.faces import objects_of_points
 from unison3d.datasets.prepare.layout import DatasetLayout, PreparedScan, ScanUnit
+from unison3d.datasets.prepare.meshes import colors_of, faces_of, points_of
 from unison3d.errors import FileFormatError
-from unison3d.io import colors_to_uint8, read_json
+from unison3d.io import read_json
 from unison3d.io.ply import read_ply_faces
 
 MESH, INFO = Path('habitat', 'mesh_semantic.ply'), Path('habitat', 'info_semantic.json')
@@ -37,7 +38,9 @@ class ReplicaLayout(DatasetLayout):
 
     def scans(self, root: Path) -> list[ScanUnit]:
         """Every scene, sorted by name."""
-        scenes = sorted(path.parents[1] for path in root.glob(f'*/{INFO.as_posix()}'))
+        # One that lacks one of its files has to fail, not to vanish.
+        found = {path.parents[1] for file in (MESH, INFO) for path in root.glob(f'*/{file}')}
+        scenes = sorted(found)
         if not scenes:
             raise FileFormatError(
                 f'{root}: holds no scene of Replica. Expected <scene>/{INFO.as_posix()} and '
@@ -68,9 +71,9 @@ class ReplicaLayout(DatasetLayout):
         for object_id, (class_id, name) in objects.items():
             names[object_id], classes[object_id] = name, class_id
         return PreparedScan(
-            points=mesh.points.astype(np.float32),
-            colors=colors_to_uint8(mesh.colors),
-            faces=mesh.faces.astype(np.int32),
+            points=points_of(mesh, path),
+            colors=colors_of(mesh, path),
+            faces=faces_of(mesh, path),
             semantic_ids=classes[points_objects],
             instance_ids=points_objects + 1,
             instance_names=names,

@@ -6,32 +6,44 @@ below the root                                   used for
 ``3RScan.json``                                  splits, and which scans show the same room
 ``<scan>/labels.instances.annotated.v2.ply``     points, faces, ``objectId``, ``NYU40`` of points
 ``<scan>/semseg.v2.json``                        names of the objects
+``<scan>/mesh.refined.v2.obj``,                  colours of the points: the textured mesh, its
+``mesh.refined.mtl``, ``mesh.refined_0.png``     materials and its texture; without them zeros
 ===============================================  =================================================
 
 The scans may lie in ``scans/`` as well. The colours of the annotated mesh are those of the labels,
-so they are left out: a model must not see the answer.
+so they are left out: a model must not see the answer. The textured mesh lies in the same frame, but
+its vertices are split where the texture is, so each point takes the colour of the nearest of them.
 """
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from scipy.spatial import cKDTree
 
 from unison3d.datasets.prepare.layout import DatasetLayout, PreparedScan, ScanUnit
-from unison3d.errors import FileFormatError
+from unison3d.datasets.prepare.meshes import faces_of, points_of
+from unison3d.errors import FileFormatError, SceneWarning
 from unison3d.io import read_bytes, read_json, read_ply
+from unison3d.io.obj_texture import read_textured_obj
 from unison3d.io.ply_header import parse_header
 from unison3d.io.scannet import read_segment_groups
 
 MESH, NAMES = 'labels.instances.annotated.v2.ply', 'semseg.v2.json'
+TEXTURED = ('mesh.refined.v2.obj', 'mesh.refined.mtl', 'mesh.refined_0.png')
+#: Metres within which a point takes the colour of a vertex of the textured mesh.
+REACH = 0.05
+#: Largest part of the points that may be without; more means the meshes are not of one scan.
+MOST_WITHOUT = 0.1
 SPLITS = {'train': 'train', 'validation': 'val', 'test': 'test'}
 UNLISTED = 'unlisted'
 
 
 class RScan3Layout(DatasetLayout):
-    """3RScan with NYU40 ids; colours are zeros.
+    """3RScan with NYU40 ids; colours are zeros where the textured mesh is not there.
 
     The hidden test scans come without an annotated mesh and are left out; any other scan without
     one fails.
@@ -48,7 +60,7 @@ class RScan3Layout(DatasetLayout):
         found = [
             path
             for path in sorted(folder.iterdir())
-            if path.is_dir() and (path.name in split_of or (path / MESH).exists())
+            if path.is_dir() and (path.name in split_of or _holds_labels(path))
         ]
         units = [ScanUnit(path.name, split_of.get(path.name, UNLISTED), path) for path in found]
         units = [unit for unit in units if unit.split != 'test' or (unit.path / MESH).exists()]
@@ -67,6 +79,7 @@ class RScan3Layout(DatasetLayout):
             raise FileFormatError(
                 f'{path}: has no faces, no objectId or no NYU40. Take the file of the release.'
             )
+        points = points_of(mesh, path)
         objects = _object_ids(mesh.instance_ids, path)
         semantic = mesh.nyu40_ids.astype(np.int64)
         if len(semantic) and not 0 <= semantic.min() <= semantic.max() <= 40:
@@ -85,13 +98,63 @@ class RScan3Layout(DatasetLayout):
         # Objects count from 1 here and 0 is none, so the id on disk is that of the files.
         most = int(objects.max(initial=0))
         return PreparedScan(
-            points=mesh.points.astype(np.float32),
-            colors=np.zeros((len(mesh), 3), np.uint8),
-            faces=mesh.faces.astype(np.int32),
+            points=points,
+            colors=texture_colors(unit.path, points),
+            faces=faces_of(mesh, path),
             semantic_ids=semantic,
             instance_ids=objects,
             instance_names=[names.get(object_id, '') for object_id in range(1, most + 1)],
         )
+
+
+def _holds_labels(folder: Path) -> bool:
+    """Also with one file of the two: a scan that lacks the other has to fail, not to vanish."""
+    return any((folder / name).exists() for name in (MESH, NAMES))
+
+
+def texture_colors(folder: Path, points: np.ndarray) -> np.ndarray:
+    """Colours of points from the textured mesh of a scan.
+
+    Args:
+        folder: of the scan.
+        points: (N, 3), metres, in the frame of the scan.
+
+    Returns:
+        uint8, (N, 3): the colour of the nearest textured vertex within 5 cm, zeros where there is
+        none (with a :class:`SceneWarning`) or where none of the three files of the mesh is there.
+
+    Raises:
+        FileFormatError: some of the files are missing, one is damaged, or more than a tenth of the
+            points are far from the mesh.
+    """
+    colors = np.zeros((len(points), 3), np.uint8)
+    missing = [name for name in TEXTURED if not (folder / name).exists()]
+    if len(missing) == len(TEXTURED):
+        return colors
+    path = folder / TEXTURED[0]
+    if missing:
+        raise FileFormatError(
+            f'{folder / missing[0]}: is missing, and colours need it. Download it, or take '
+            f'{", ".join(TEXTURED)} away to have zeros for colours.'
+        )
+    vertices, palette = read_textured_obj(path)
+    distance, row = cKDTree(vertices).query(points, distance_upper_bound=REACH)
+    near = np.isfinite(distance)
+    colors[near] = palette[row[near]]
+    without = int((~near).sum())
+    if without > MOST_WITHOUT * len(points):
+        raise FileFormatError(
+            f'{path}: {without} of {len(points)} points of {MESH} have no textured vertex within '
+            f'{REACH} m. Take both files from the same scan.'
+        )
+    if without:
+        warnings.warn(
+            f'{path}: {without} of {len(points)} points have no textured vertex within {REACH} m; '
+            'their colours are zeros.',
+            SceneWarning,
+            stacklevel=2,
+        )
+    return colors
 
 
 def read_splits(path: Path) -> dict[str, str]:
@@ -105,7 +168,7 @@ def read_splits(path: Path) -> dict[str, str]:
         raise FileFormatError(f'{path}: expected a list of rooms. Take the file of the release.')
     split_of = {}
     for row, room in enumerate(content):
-        split = SPLITS.get(room.get('type')) if isinstance(room, dict) else None
+        split = SPLITS.get(str(room.get('type'))) if isinstance(room, dict) else None
         if split is None:
             raise FileFormatError(
                 f'{path}, entry {row}: expected a type of {", ".join(SPLITS)}. The file is damaged.'

@@ -43,8 +43,9 @@ class S3DISLayout(DatasetLayout):
     def scans(self, root: Path) -> list[ScanUnit]:
         """Every room, by area and name; a scan is called ``Area_1_office_3``."""
         top = root / FOLDER if (root / FOLDER).is_dir() else root
-        rooms = sorted(path.parent for path in top.glob('Area_[1-6]/*/Annotations'))
-        if not rooms:
+        # A room that lost its annotations has to fail, not to vanish.
+        rooms = sorted(path for path in top.glob('Area_[1-6]/*') if path.is_dir())
+        if not any((room / 'Annotations').is_dir() for room in rooms):
             raise FileFormatError(
                 f'{root}: holds no room of S3DIS. Expected Area_1/<room>/Annotations/ and so on '
                 f'below it or below {FOLDER}; unpack the aligned version 1.2.'
@@ -160,7 +161,8 @@ def _plausible(table: np.ndarray) -> np.ndarray:
     """Whether rows are finite and their colours whole numbers of 8 bits; bool, (N,)."""
     colors = table[:, 3:]
     fits = (colors >= 0) & (colors <= 255) & (colors == np.rint(colors))
-    return np.isfinite(table).all(1) & fits.all(1)
+    small = np.abs(table[:, :3]) < np.finfo(np.float32).max
+    return np.isfinite(table).all(1) & small.all(1) & fits.all(1)
 
 
 def _bad_line(path: Path, data: bytes) -> FileFormatError:

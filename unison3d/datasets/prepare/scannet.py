@@ -15,14 +15,15 @@ below the root, ``scans/<scan>/``                     used for
 
 from __future__ import annotations
 
-from functools import lru_cache
+from collections.abc import Container
 from pathlib import Path
 
 import numpy as np
 
 from unison3d.datasets.prepare.layout import DatasetLayout, PreparedScan, ScanUnit
+from unison3d.datasets.prepare.meshes import colors_of, faces_of, points_of, rigid
 from unison3d.errors import FileFormatError
-from unison3d.io import colors_to_uint8, read_bytes, read_label_table, read_ply
+from unison3d.io import read_bytes, read_label_table, read_ply
 from unison3d.io.scannet import read_axis_alignment, read_segment_groups, read_segments
 
 TABLES = Path(__file__).parents[2] / 'assets' / 'labels'
@@ -42,20 +43,22 @@ class ScanNetLayout(DatasetLayout):
 
     def __init__(self) -> None:
         self._table = TABLES / 'scannetv2_categories.tsv'
+        self._class_ids: dict[str, int] | None = None
 
     def scans(self, root: Path) -> list[ScanUnit]:
         """Every scan folder, sorted by name."""
         own = root / _TABLE_NAME
         if own.exists():
             self._table = own
+        self._class_ids = self._read_class_ids()
         folders = [root / name for name in ('scans', 'scans_test') if (root / name).is_dir()]
-        paths = [path for folder in folders or [root] for path in _scan_folders(folder)]
+        split_of = _splits(root)
+        paths = [p for folder in folders or [root] for p in _scan_folders(folder, split_of)]
         if not paths:
             raise FileFormatError(
                 f'{root}: holds no ScanNet scan. Expected scans/<scan>/<scan>_vh_clean_2.ply below '
                 'it (scans_test/ for those of the test), as the download script of ScanNet makes.'
             )
-        split_of = _splits(root)
         units = []
         for path in paths:
             by_folder = 'test' if path.parent.name == 'scans_test' else UNLISTED
@@ -73,9 +76,9 @@ class ScanNetLayout(DatasetLayout):
                 '_vh_clean_2.ply of the release.'
             )
         scan = PreparedScan(
-            points=mesh.points.astype(np.float32),
-            colors=colors_to_uint8(mesh.colors),
-            faces=mesh.faces.astype(np.int32),
+            points=points_of(mesh, mesh_path),
+            colors=colors_of(mesh, mesh_path),
+            faces=faces_of(mesh, mesh_path),
         )
         alignment = read_axis_alignment(unit.path, unit.name)
         segments_path = stem.with_name(f'{unit.name}_vh_clean_2.0.010000.segs.json')
@@ -91,8 +94,11 @@ class ScanNetLayout(DatasetLayout):
                 )
             self._add_labels(scan, ids, stem.with_name(f'{unit.name}.aggregation.json'))
         if alignment is not None:
-            scan.axis_align_matrix = alignment
+            scan.axis_align_matrix = rigid(alignment, unit.path / f'{unit.name}.txt')
         return scan
+
+    def _read_class_ids(self) -> dict[str, int]:
+        return read_class_ids(self._table, self.id_column, self.largest_semantic_id)
 
     def _add_labels(self, scan: PreparedScan, segment_ids: np.ndarray, path: Path) -> None:
         """Paint labels and objects over the segments, in the order of the published exporter.
@@ -100,7 +106,7 @@ class ScanNetLayout(DatasetLayout):
         Segments may belong to several objects. Labels are painted name by name, in the order in
         which names appear first; objects one after the other. What is painted later wins.
         """
-        table = _label_table(self._table, self.id_column)
+        table = self._class_ids or self._read_class_ids()
         groups = []
         for object_id, label, segments in read_segment_groups(path):
             if label not in table:
@@ -154,24 +160,53 @@ def read_name_list(path: Path) -> list[str]:
     return [line.strip() for line in text.splitlines() if line.strip() and line[0] != '#']
 
 
-def _scan_folders(folder: Path) -> list[Path]:
+def read_class_ids(path: Path, column: str, largest: int) -> dict[str, int]:
+    """Ids of names from a table of labels, 0 .. ``largest``.
+
+    Raises:
+        FileFormatError: missing, without the columns, without an id, or with one that is too large.
+    """
+    ids = read_label_table(path, column)
+    if not ids or max(ids.values()) > largest:
+        seen = f'ids up to {max(ids.values())}' if ids else 'no ids'
+        raise FileFormatError(
+            f'{path}: the column {column} has {seen}, expected 0 to {largest}. Take the file of '
+            'the release.'
+        )
+    return ids
+
+
+def read_split_lists(paths: dict[str, Path]) -> dict[str, str]:
+    """Split of every name in the lists that are there.
+
+    Raises:
+        FileFormatError: a name is in two lists.
+    """
+    split_of: dict[str, str] = {}
+    for split, path in paths.items():
+        for name in read_name_list(path) if path.exists() else ():
+            other = split_of.setdefault(name, split)
+            if other != split:
+                raise FileFormatError(
+                    f'{path}: names {name}, which {paths[other].name} has too. Take the lists of '
+                    'the release.'
+                )
+    return split_of
+
+
+def _scan_folders(folder: Path, listed: Container[str]) -> list[Path]:
+    """Folders that hold a file of a scan; one of a listed scan that is empty has to fail."""
     found = (path for path in folder.iterdir() if path.is_dir())
-    return [path for path in found if any(f.name.startswith(path.name) for f in path.iterdir())]
+    return [
+        path
+        for path in found
+        if path.name in listed or any(f.name.startswith(path.name) for f in path.iterdir())
+    ]
 
 
 def _splits(root: Path) -> dict[str, str]:
     for folder in (root, root / 'meta_data', TABLES):
-        lists = [(split, folder / f'scannetv2_{split}.txt') for split in SPLITS]
-        if any(path.exists() for _, path in lists):
-            return {
-                name: split
-                for split, path in lists
-                if path.exists()
-                for name in read_name_list(path)
-            }
+        lists = {split: folder / f'scannetv2_{split}.txt' for split in SPLITS}
+        if any(path.exists() for path in lists.values()):
+            return read_split_lists(lists)
     raise FileFormatError(f'{TABLES}: the lists of scans are missing. Install unison3d again.')
-
-
-@lru_cache(maxsize=4)
-def _label_table(path: Path, column: str) -> dict[str, int]:
-    return read_label_table(path, column)

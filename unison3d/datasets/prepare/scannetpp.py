@@ -24,9 +24,10 @@ from typing import Any
 import numpy as np
 
 from unison3d.datasets.prepare.layout import DatasetLayout, PreparedScan, ScanUnit
-from unison3d.datasets.prepare.scannet import read_name_list
+from unison3d.datasets.prepare.meshes import colors_of, faces_of, points_of
+from unison3d.datasets.prepare.scannet import read_name_list, read_split_lists
 from unison3d.errors import FileFormatError
-from unison3d.io import colors_to_uint8, read_bytes, read_json, read_ply
+from unison3d.io import read_bytes, read_json, read_ply
 from unison3d.io.scannet import read_segments
 
 BENCHMARK = Path('metadata', 'semantic_benchmark')
@@ -54,19 +55,20 @@ class ScanNetPPLayout(DatasetLayout):
 
     def scans(self, root: Path) -> list[ScanUnit]:
         """Every scene with a mesh or labels, sorted by name."""
-        found = (root / 'data').glob('*/scans')
-        folders = sorted(path for path in found if path.is_dir())
-        if not folders:
+        scenes = sorted(path for path in (root / 'data').glob('*') if path.is_dir())
+        if not any((scene / 'scans').is_dir() for scene in scenes):
             raise FileFormatError(
                 f'{root}: holds no scene of ScanNet++. Expected data/<scene>/scans/{_MESH} below '
                 'it, as the download script of ScanNet++ makes.'
             )
         self._class_ids, self.largest_semantic_id = read_class_ids(root)
         split_of = _splits(root / 'splits')
-        names = [path.parent.name for path in folders]
+        # A listed scene that lost its folder has to fail, not to vanish; others may have images
+        # only, as those of the test of novel views.
         return [
-            ScanUnit(name, split_of.get(name, UNLISTED), path)
-            for name, path in zip(names, folders, strict=True)
+            ScanUnit(scene.name, split_of.get(scene.name, UNLISTED), scene / 'scans')
+            for scene in scenes
+            if scene.name in split_of or (scene / 'scans').is_dir()
         ]
 
     def read(self, unit: ScanUnit) -> PreparedScan:
@@ -78,9 +80,9 @@ class ScanNetPPLayout(DatasetLayout):
                 f'{mesh_path}: has no colours or no faces. Take the file of the release.'
             )
         scan = PreparedScan(
-            points=mesh.points.astype(np.float32),
-            colors=colors_to_uint8(mesh.colors),
-            faces=mesh.faces.astype(np.int32),
+            points=points_of(mesh, mesh_path),
+            colors=colors_of(mesh, mesh_path),
+            faces=faces_of(mesh, mesh_path),
         )
         segments_path, groups_path = unit.path / 'segments.json', unit.path / 'segments_anno.json'
         labelled = unit.split in ('train', 'val') or groups_path.exists()
@@ -151,9 +153,9 @@ def read_class_ids(root: Path) -> tuple[dict[str, int], int]:
 def read_label_map(path: Path) -> dict[str, str]:
     """Labels that count as another class: ``semantic_map_to`` by ``class``; "None" drops one."""
     rows = csv.DictReader(read_bytes(path).decode('utf-8-sig', 'replace').splitlines())
-    if not {'class', 'semantic_map_to'} <= set(rows.fieldnames or ()):
-        raise FileFormatError(f'{path}: expected the columns class and semantic_map_to.')
     try:
+        if not {'class', 'semantic_map_to'} <= set(rows.fieldnames or ()):
+            raise FileFormatError(f'{path}: expected the columns class and semantic_map_to.')
         pairs = [(row['class'], row['semantic_map_to']) for row in rows]
     except csv.Error as error:
         raise FileFormatError(f'{path}: not a table ({error}). It is damaged.') from error
@@ -195,9 +197,4 @@ def _splits(folder: Path) -> dict[str, str]:
             f'{folder}: holds none of {", ".join(SPLIT_FILES.values())}. Download the splits of '
             'ScanNet++.'
         )
-    return {
-        name: split
-        for split, path in paths.items()
-        if path.exists()
-        for name in read_name_list(path)
-    }
+    return read_split_lists(paths)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 
 from unison3d.datasets.prepare.layout import ReferringSentence
 from unison3d.errors import FileFormatError
@@ -29,11 +30,11 @@ def read_scanrefer(path: str | os.PathLike[str]) -> list[ReferringSentence]:
         try:
             sentences.append(
                 ReferringSentence(
-                    scan=str(entry['scene_id']),
-                    object_id=int(entry['object_id']),
-                    text=str(entry['description']),
+                    scan=_text(entry['scene_id']),
+                    object_id=_number(entry['object_id']),
+                    text=_text(entry['description']),
                     source='scanrefer',
-                    ann_id=str(entry['ann_id']),
+                    ann_id=str(_number(entry['ann_id'])),
                 )
             )
         except (KeyError, TypeError, ValueError) as error:
@@ -42,3 +43,17 @@ def read_scanrefer(path: str | os.PathLike[str]) -> list[ReferringSentence]:
                 'scene_id, object_id, ann_id and description.'
             ) from error
     return sentences
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str) or not value:
+        raise ValueError(f'{str(value)[:40]} where a text belongs')
+    return value
+
+
+def _number(value: Any) -> int:
+    """A whole number from 0; the release writes them as texts."""
+    is_text = isinstance(value, str) and value.isascii() and value.isdecimal() and len(value) < 10
+    if not is_text and (type(value) is not int or value < 0):
+        raise ValueError(f'{str(value)[:40]} where a number from 0 belongs')
+    return int(value)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from unison3d.datasets.prepare.infos import read_infos
+from unison3d.datasets.prepare.meshes import is_rigid
 from unison3d.datasets.prepare.processed import (
     FOLDERS,
     INSTANCES,
@@ -56,10 +57,13 @@ class Verified:
     Args:
         scans: number of entries of each info file.
         findings: what is wrong with them.
+        colorless: scans whose colours are all zeros, by the name of their points file. That is no
+            mistake: some datasets have none, or need another file of the download for them.
     """
 
     scans: dict[str, int]
     findings: list[Finding]
+    colorless: set[str] = field(default_factory=set)
 
 
 def verify_folder(out: str | Path, on_scan: Callable[[str], None] = lambda name: None) -> Verified:
@@ -97,6 +101,8 @@ def verify_folder(out: str | Path, on_scan: Callable[[str], None] = lambda name:
             continue
         for number, entry in enumerate(content['data_list']):
             on_scan(entry['lidar_points']['lidar_path'])
+            if _is_colorless(out / POINTS / entry['lidar_points']['lidar_path'], entry):
+                result.colorless.add(entry['lidar_points']['lidar_path'])
             result.findings += _check_entry(out, path, number, entry, content, looked_at)
     result.findings += _unnamed_files(out, infos)
     return result
@@ -207,6 +213,19 @@ def _check_points(out: Path, entry: dict) -> tuple[int | None, list[Finding]]:
     return len(table), findings
 
 
+def _is_colorless(file: Path, entry: dict) -> bool:
+    """Whether all colours are zeros. Nearly every scan is told by its first rows."""
+    width = entry['lidar_points'].get('num_pts_feats', 6)
+    if type(width) is not int or width < 6 or not file.is_file() or not file.stat().st_size:
+        return False
+    for count in (100, -1):
+        numbers = np.fromfile(file, '<f4', count * width if count > 0 else -1)
+        table = numbers[: len(numbers) // width * width].reshape(-1, width)
+        if table[:, 3:6].any():
+            return False
+    return True
+
+
 def _fits(file: Path, count: int | None) -> bool:
     return count is not None and file.is_file() and file.stat().st_size == 8 * count
 
@@ -292,10 +311,7 @@ def _numbers(value: Any) -> np.ndarray | None:
 
 def _is_rigid(value: Any) -> bool:
     matrix = _numbers(value)
-    if matrix is None or matrix.shape != (4, 4) or not np.allclose(matrix[3], (0, 0, 0, 1)):
-        return False
-    turn = matrix[:3, :3]
-    return np.allclose(turn @ turn.T, np.eye(3), atol=1e-3) and np.linalg.det(turn) > 0
+    return matrix is not None and is_rigid(matrix)
 
 
 def _unnamed_files(out: Path, infos: dict[Path, dict]) -> Iterator[Finding]:

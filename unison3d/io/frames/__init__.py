@@ -8,6 +8,7 @@ from pathlib import Path
 
 from unison3d.errors import ConfigError, FileFormatError
 
+from .arkitscenes import is_arkitscenes, read_arkitscenes
 from .colmap import is_colmap, read_colmap
 from .frame_files import is_frame_files, is_shelf, read_frame_files, read_shelf
 from .llff import is_llff, read_llff
@@ -40,6 +41,7 @@ _LAYOUTS: dict[str, tuple[Callable[[Path], bool], Callable[[Path], RawFrames]]] 
     'scannet': (is_scannet, read_scannet_frames),
     'tum': (is_tum, read_tum),
     'replica': (is_replica, read_replica),
+    'arkitscenes': (is_arkitscenes, read_arkitscenes),
     'shelf': (is_shelf, read_shelf),
     'frame_files': (is_frame_files, read_frame_files),
     'sens': (_is_sens, _read_sens),

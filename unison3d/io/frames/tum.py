@@ -21,7 +21,7 @@ from unison3d.io.images import StoredImage
 from .frame_files import INTRINSICS_NAMES, find_lens
 from .raw_frames import RawFrame, RawFrames, RawLens
 
-__all__ = ['is_tum', 'quaternion_pose', 'read_tum']
+__all__ = ['is_tum', 'nearest', 'quaternion_pose', 'read_tum']
 
 #: seconds.
 MAX_TIME_GAP = 0.02
@@ -57,14 +57,14 @@ def read_tum(folder: Path) -> RawFrames:
     frames, skipped = [], {}
     for time, (file,) in zip(depth_times, depths, strict=True):
         name = Path(file).stem
-        at = _nearest(pose_times, time)
+        at = nearest(pose_times, time, MAX_TIME_GAP)
         if at is None:
             skipped[name] = f'no pose within {MAX_TIME_GAP} s'
         elif not (folder / file).is_file():
             skipped[name] = f'depth image {file} is missing'
         else:
-            nearest = _nearest(color_times, time)
-            color = None if nearest is None else folder / colors[nearest][0]
+            row = nearest(color_times, time, MAX_TIME_GAP)
+            color = None if row is None else folder / colors[row][0]
             frames.append(
                 RawFrame(
                     name,
@@ -126,7 +126,8 @@ def _numbers(rows: list[list[str]], path: Path) -> np.ndarray:
         raise FileFormatError(f'{path}: a pose is not numbers ({error}).') from error
 
 
-def _nearest(times: np.ndarray, time: float) -> int | None:
+def nearest(times: np.ndarray, time: float, most: float) -> int | None:
+    """Row of the time stamp, of ascending ones, nearest to ``time`` and at most ``most`` away."""
     at = int(np.searchsorted(times, time))
-    near = [i for i in (at - 1, at) if 0 <= i < len(times) and abs(times[i] - time) <= MAX_TIME_GAP]
+    near = [i for i in (at - 1, at) if 0 <= i < len(times) and abs(times[i] - time) <= most]
     return min(near, key=lambda i: abs(times[i] - time)) if near else None
