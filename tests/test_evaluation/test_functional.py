@@ -20,6 +20,7 @@ from unison3d.evaluation.functional import (
     iou_at_clicks,
     mask_iou,
     mask_overlaps,
+    overlaps_and_sizes,
     prompt_ap,
     referring_summary,
 )
@@ -30,6 +31,31 @@ from unison3d.evaluation.functional import (
 def test_dense_labels_follow_the_given_order():
     assert dense_labels([7, 3, 0, -5], [3, 7]).tolist() == [1, 0, 2, 2]
     assert dense_labels([1, 2], []).tolist() == [0, 0]
+
+
+@given(st.integers(0, 70), st.integers(0, 5), st.integers(0, 3), st.integers(0, 999))
+@settings(max_examples=60, deadline=None)
+def test_overlaps_equal_counting_one_by_one(num_points, num_masks, num_ids, seed):
+    rng = np.random.default_rng(seed)
+    ids = rng.integers(-1, num_ids, num_points)
+    masks = rng.random((num_masks, num_points)) < rng.random()
+    counts, sizes = overlaps_and_sizes(masks, ids, num_ids)
+    for row, mask in zip(counts, masks, strict=True):
+        expected = [(ids[mask] == i).sum() for i in range(num_ids)] + [(ids[mask] < 0).sum()]
+        assert row.tolist() == expected
+    assert sizes.tolist() == [(ids == i).sum() for i in range(num_ids)]
+    # The same masks in another order in memory, and as numbers.
+    for other in (np.asfortranarray(masks), masks.astype(np.float32) * 3):
+        np.testing.assert_array_equal(mask_overlaps(other, ids, num_ids), counts)
+
+
+def test_overlaps_refuse_what_does_not_belong():
+    masks = np.ones((1, 2), bool)
+    with pytest.raises(SceneError, match='An id is 3 where 3'):
+        mask_overlaps(masks, [0, 3], 3)
+    for superpoints in ([0, 2], [-1, 0]):
+        with pytest.raises(SceneError, match='Superpoint ids run from'):
+            mask_overlaps(masks, [0, 1], 3, superpoints)
 
 
 def test_overlaps_over_points_and_over_superpoints_agree():
@@ -182,10 +208,22 @@ def test_nothing_predicted_and_nothing_there():
     assert np.isnan(InstanceEvaluator([1]).compute().mean()).all()
 
 
+@pytest.mark.parametrize('codes', [[5007, 0, 999, 1000, 5007, 39002], [12, 0], []])
+def test_codes_of_any_size_are_split_alike(codes):
+    ids, labels = decode_scannet_ids(codes)
+    # A code beyond any table takes the general path.
+    same, all_labels = decode_scannet_ids([*codes, 9_000_000_001])
+    assert ids.tolist() == same[:-1].tolist()
+    assert labels.tolist() == all_labels[:-1].tolist()
+    names, codes = np.unique(np.asarray(codes, dtype=int)), np.asarray(codes, dtype=int)
+    assert labels.tolist() == [name // 1000 for name in names if name >= 1000]
+    assert ((ids < 0) == (codes < 1000)).all()
+
+
 def test_bad_instance_input_is_refused():
     with pytest.raises(SceneError, match='nan'):
         _evaluate(_rows((0, 10)), [float('nan')], _ids((0, 10)))
-    with pytest.raises(SceneError, match='has no label'):
+    with pytest.raises(SceneError, match='An id is 0 where 0 are expected'):
         _evaluate(_rows((0, 10)), [1], _ids((0, 10)), gt_labels=[])
     with pytest.raises(SceneError, match='2 masks, 1 labels'):
         _evaluate(_rows((0, 10), (10, 20)), [1, 1], _ids((0, 10)), labels=[1])

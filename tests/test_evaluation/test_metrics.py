@@ -20,6 +20,7 @@ from unison3d.evaluation import (
 )
 from unison3d.registry import METRICS
 from unison3d.structures import SCANNET20, InstanceMasks, Prompts, SceneSample
+from unison3d.structures.label_space import get_label_space
 
 EACH = 120  # points per superpoint, above the 100 that count as an object
 CHAIR, TABLE = SCANNET20.index('chair'), SCANNET20.index('table')
@@ -93,7 +94,8 @@ def evaluate(metric, samples) -> dict:
 def test_truth_scores_one_with_itself(metric):
     values = evaluate(metric, [make_sample(), make_sample()])
     assert values
-    assert all(value == pytest.approx(1) for value in values.values()), values
+    best = {name: 0 if name.endswith('_rate') else 1 for name in values}
+    assert values == pytest.approx(best)
 
 
 @pytest.mark.parametrize('metric', all_metrics(), ids=lambda m: type(m).__name__)
@@ -119,6 +121,21 @@ def _options(metric) -> dict:
     if isinstance(metric, OpenVocabularyMetric):
         return {'unseen': ['lamp', 'bench']}
     return {'class_agnostic': False} if isinstance(metric, InstanceMetric) else {}
+
+
+@pytest.mark.parametrize('metric', all_metrics(), ids=lambda m: type(m).__name__)
+def test_reports(metric):
+    assert metric.report_tables() is not None
+    assert metric.report_scenes() == []
+    bare = SceneSample(pred_semantic=torch.zeros(3, dtype=torch.int64))
+    evaluate(metric, [make_sample(), bare, make_sample(perfect=False)])
+    good, nothing, worse = metric.report_scenes()
+    assert good == pytest.approx(1)
+    assert math.isnan(nothing)
+    assert worse <= good
+    (table,) = metric.report_tables()
+    assert table.rows
+    assert all(len(numbers) == len(table.columns) for _, numbers in table.rows)
 
 
 def test_results_are_small():
@@ -271,3 +288,121 @@ def test_empty_scene():
     )
     for metric in all_metrics():
         assert all(math.isnan(value) for value in evaluate(metric, [sample]).values())
+
+
+def test_groups_of_scannet200():
+    space = get_label_space('scannet200')
+    chair, mattress = space.index('chair'), space.index('mattress')  # head and common, both base
+    bag = space.index('bag')  # common, novel
+    superpoints = torch.arange(3).repeat_interleave(EACH)
+    classes = torch.tensor([chair, mattress, bag])
+    found = torch.eye(3, dtype=torch.bool)[:2]
+    sample = SceneSample(
+        gt_semantic=classes[superpoints],
+        gt_instances=superpoints,
+        gt_instance_semantic=classes,
+        pred_semantic=torch.where(superpoints == 1, bag, classes[superpoints]),
+        pred_instances=InstanceMasks(found, superpoints, classes[:2] - 2, torch.tensor([0.9, 0.8])),
+    )
+    metric = InstanceMetric('scannet200', constant_score=True)
+    values = evaluate(metric, [sample])
+    expected = {'': 2 / 3, 'head_': 1, 'common_': 0.5, 'base_': 1, 'novel_': 0, 'constant_': 2 / 3}
+    for group, value in expected.items():
+        assert values[f'instance/{group}AP50'] == pytest.approx(value), group
+    assert math.isnan(values['instance/tail_AP'])
+    assert 'mattress' in metric.report_notes()[0]
+    semantic = evaluate(SemanticMetric('scannet200'), [sample])
+    assert semantic['semantic/head_mIoU'] == 1
+    assert semantic['semantic/common_mIoU'] == pytest.approx(0.25)  # mattress 0, bag 1 of 2
+
+
+def test_constant_confidence_is_reported_beside_the_ranked_ap():
+    sample = make_sample()
+    wrong = torch.zeros(1, 6, dtype=torch.bool)
+    wrong[0, 0] = True
+    masks = sample.pred_open
+    sample.pred_open = InstanceMasks(
+        torch.cat([masks.superpoint_masks, wrong]),
+        masks.superpoints,
+        torch.cat([masks.labels, masks.labels[:1]]),
+        torch.tensor([0.9, 0.8, 0.7, 0.1]),
+    )
+    # The wall is annotated as another name, so that a chair there is wrong.
+    sample.gt_instances = sample.gt_instances.clone()
+    sample.gt_instances[:EACH] = 1
+    values = evaluate(OpenVocabularyMetric(unseen=['lamp'], groups='scannet200'), [sample])
+    # Found with certainty, and a wrong mask ranked last: precision does not suffer from it.
+    ranked, constant = (values[f'open_vocabulary/seen_{n}AP50'] for n in ('', 'constant_'))
+    table_recall = 0  # half of the table is missing from its mask
+    assert ranked == pytest.approx((1 + table_recall) / 2)
+    assert constant == pytest.approx(((1 + 1 / 2) / 2 + table_recall) / 2)
+    assert values['open_vocabulary/base_AP50'] == pytest.approx((1 + table_recall) / 2)
+
+
+def test_curves_of_a_simulated_user():
+    first, second = make_sample(), make_sample()
+    first.pred_click_curves = torch.tensor([[0.4, 0.9], [0.85, float('nan')], [0.1, 0.1]])
+    second.pred_click_curves = torch.tensor([[0.5, 0.6, 0.7], [0.8, 0.9, 0.95], [0.0, 0.0, 0.0]])
+    values = evaluate(InteractiveMetric(counts=(1, 3, 5), targets=(80,)), [first, second])
+    # The third object of each scene has no known target.
+    assert values['interactive/IoU@1'] == pytest.approx((0.4 + 0.85 + 0.5 + 0.8) / 4)
+    assert values['interactive/IoU@3'] == pytest.approx((0.9 + 0.85 + 0.7 + 0.95) / 4)
+    assert 'interactive/IoU@5' not in values
+    assert values['interactive/NoC@80'] == pytest.approx((2 + 1 + 20 + 1) / 4)
+    first.pred_click_curves = first.pred_click_curves[:2]
+    with pytest.raises(SceneError, match='one row per object'):
+        InteractiveMetric().process({}, [first])
+
+
+def test_published_confidence_of_clicks():
+    sample = make_sample()
+    sample.pred_clicks = sample.pred_clicks[:]
+    sample.pred_clicks.superpoint_masks = sample.pred_clicks.superpoint_masks.clone()
+    sample.pred_clicks.superpoint_masks[1] = False  # the table is missed
+    probabilities = torch.zeros(3, len(SCANNET20.things))
+    probabilities[0, CHAIR - 2], probabilities[1, TABLE - 2] = 0.2, 0.9
+    sample.pred_click_probabilities = probabilities
+    own = evaluate(InteractiveMetric(), [sample])
+    assert own['interactive/AP50'] == pytest.approx(1 / 2)
+    published = evaluate(InteractiveMetric(confidence='true_class'), [sample])
+    assert published['interactive/AP50'] == pytest.approx(1 / 4)
+    del sample.pred_click_probabilities
+    with pytest.raises(SceneError, match='pred_click_probabilities'):
+        InteractiveMetric(confidence='true_class').process({}, [sample])
+    with pytest.raises(ValueError, match='confidence'):
+        InteractiveMetric(confidence='guess')
+
+
+def test_sentences_by_kind_and_by_distractors():
+    sample = make_sample(perfect=False)
+    sample.prompts.text_kinds = ['class', 'relation', 'count', 'zero']
+    # A second chair somewhere: "the chair" has a distractor, "the table" is the only table.
+    sample.gt_instance_semantic = torch.tensor([CHAIR, TABLE, CHAIR])
+    values = evaluate(ReferringMetric(), [sample])
+    assert values['referring/mIoU_kind_class'] == pytest.approx(0.5)
+    assert values['referring/acc@0.5_kind_relation'] == 1
+    assert values['referring/mIoU_distractors'] == pytest.approx(0.5)
+    assert values['referring/mIoU_unique'] == 1
+    assert values['referring/zero_acc'] == 1
+    assert values['referring/false_positive_rate'] == 0
+    assert values['referring/false_negative_rate'] == 0
+    sample.pred_texts.superpoint_masks = sample.pred_texts.superpoint_masks.flip(0)
+    turned = evaluate(ReferringMetric(), [sample])
+    assert turned['referring/zero_acc'] == 0
+    assert turned['referring/false_positive_rate'] == 1
+    assert turned['referring/false_negative_rate'] == pytest.approx(1 / 3)
+
+
+def test_sentences_against_rounded_truth():
+    sample = make_sample()
+    sample.sp_masks = sample.sp_masks.clone()
+    sample.sp_masks[1] = False  # the table owns no superpoint
+    sample.pred_texts.superpoint_masks[1] = False
+    raw = evaluate(ReferringMetric(), [sample])
+    rounded = evaluate(ReferringMetric(ground_truth='superpoints'), [sample])
+    assert raw['referring/mIoU_single'] == pytest.approx(1 / 2)
+    # Nothing found of nothing left is no success.
+    assert rounded['referring/mIoU_single'] == pytest.approx(1 / 2)
+    del sample.sp_masks
+    with pytest.raises(SceneError, match='SuperpointTargets'):
+        ReferringMetric(ground_truth='superpoints').process({}, [sample])

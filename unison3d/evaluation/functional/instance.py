@@ -15,7 +15,7 @@ Memory is constant per prediction: a scene leaves a few numbers behind, never it
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -26,8 +26,9 @@ from unison3d.evaluation.functional.instance_matching import (
     match_instances,
 )
 from unison3d.evaluation.functional.semantic import nan_mean
+from unison3d.native import kernel
 
-__all__ = ['InstanceEvaluator', 'InstanceResult', 'instance_result']
+__all__ = ['InstanceEvaluator', 'InstanceResult', 'constant_scores', 'instance_result']
 
 
 @dataclass(frozen=True)
@@ -95,32 +96,67 @@ def instance_result(
     order = np.lexsort((scores, cell))
     cell, scores, correct = cell[order], scores[order], correct[order]
     starts = np.searchsorted(cell, np.arange(shape[0] * shape[1] + 1))
-    values = np.full((3, *shape), np.nan)
-    for index in np.flatnonzero(has_gt):
-        for column in range(shape[1]):
-            begin, end = starts[index * shape[1] + column : index * shape[1] + column + 2]
-            values[:, index, column] = _average_precision(
-                scores[begin:end], correct[begin:end], int(misses[index, column])
-            )
-    return InstanceResult(values[0], values[1], values[2], tuple(float(t) for t in thresholds))
+    values = np.full((*shape, 3), np.nan)
+    _fill_scores(starts, scores, correct, misses, has_gt, values)
+    ap, precision, recall = np.moveaxis(values, 2, 0)
+    return InstanceResult(ap, precision, recall, tuple(float(t) for t in thresholds))
 
 
-def _average_precision(
-    scores: NDArray[np.float64], correct: NDArray[np.bool_], misses: int
-) -> tuple[float, float, float]:
-    """AP and the precision and recall of the best F1; scores ascending."""
-    if not len(scores):
-        return 0.0, 0.0, 0.0
-    first = np.flatnonzero(np.r_[True, scores[1:] != scores[:-1]])
-    below = np.concatenate([[0], np.cumsum(correct)])[first]
-    true = int(correct.sum()) - below
-    precision = np.append(true / (len(scores) - first), 1.0)
-    objects = int(correct.sum()) + misses
-    recall = np.append(true / max(objects, 1), 0.0)
-    padded = np.concatenate([recall[:1], recall, [0.0]])
-    area = float(np.dot(precision, np.convolve(padded, [-0.5, 0, 0.5], 'valid')))
-    best = int(np.argmax(2 * precision * recall / (precision + recall + 1e-4)))
-    return area, float(precision[best]), float(recall[best])
+def constant_scores(matches: SceneMatches) -> SceneMatches:
+    """The same matches with the score 1 everywhere.
+
+    AP is then ``R (1 + P) / 2`` per class and threshold, as in the published open-vocabulary
+    protocol. Which prediction meets which object does not depend on scores.
+    """
+    return replace(matches, scores=np.ones_like(matches.scores))
+
+
+@kernel
+def _fill_scores(starts, scores, correct, misses, has_gt, values):
+    """AP, and precision and recall at the best F1, of every class and threshold.
+
+    With ``r_0 .. r_n`` the recall at the distinct scores, ascending, and the closing point (1, 0),
+    the official script convolves recall with (-1/2, 0, 1/2): the weight of the precision at point i
+    is ``(r_{i-1} - r_{i+1}) / 2``, with the first and the last recall repeated.
+
+    Args:
+        starts: int64, (K * T + 1,). First entry of each cell.
+        scores, correct: (E,). Entries by cell, scores ascending inside.
+        misses: int64, (K, T). Objects that nothing matched.
+        has_gt: bool, (K,).
+        values: float64, (K, T, 3), filled for classes with ground truth.
+    """
+    num_classes, num_thresholds = misses.shape
+    for k in range(num_classes):
+        if not has_gt[k]:
+            continue
+        for t in range(num_thresholds):
+            begin = starts[k * num_thresholds + t]
+            end = starts[k * num_thresholds + t + 1]
+            found = 0
+            for i in range(begin, end):
+                found += correct[i]
+            objects = max(found + misses[k, t], 1)
+            area, best, best_precision, best_recall = 0.0, 0.0, 0.0, 0.0
+            true, before, current = found, found / objects, found / objects
+            first = begin
+            while first < end:
+                # Equal scores are one step: all entries from the first of them on are kept.
+                precision = true / (end - first)
+                last = first
+                while last < end and scores[last] == scores[first]:
+                    true -= correct[last]
+                    last += 1
+                after = true / objects if last < end else 0.0
+                area += precision * (before - after) / 2
+                quality = 2 * precision * current / (precision + current + 1e-4)
+                if quality > best or first == begin:
+                    best, best_precision, best_recall = quality, precision, current
+                before, current, first = current, after, last
+            if end > begin:
+                # The closing point has precision 1.
+                area += before / 2
+            values[k, t, 0], values[k, t, 1], values[k, t, 2] = area, best_precision, best_recall
 
 
 class InstanceEvaluator:

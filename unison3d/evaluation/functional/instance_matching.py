@@ -19,12 +19,16 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from unison3d.errors import SceneError
-from unison3d.evaluation.functional.overlap import dense_labels, mask_overlaps
+from unison3d.evaluation.functional.overlap import dense_labels, overlaps_and_sizes
+from unison3d.native import kernel
 
 __all__ = ['SCANNET_THRESHOLDS', 'SceneMatches', 'decode_scannet_ids', 'match_instances']
 
 #: IoU thresholds in the order of the official tables: 0.50 .. 0.90, then 0.25.
 SCANNET_THRESHOLDS: tuple[float, ...] = (*np.arange(0.5, 0.95, 0.05).tolist(), 0.25)
+
+# Codes of ScanNet200 are below 1.2 million.
+_LARGEST_TABLE = 2_000_000
 
 
 @dataclass(frozen=True)
@@ -32,8 +36,8 @@ class SceneMatches:
     """What one scene contributes to the AP of every class and threshold.
 
     Attributes:
-        classes: int64, (E,). Class index of each counted prediction.
-        thresholds: int64, (E,). Threshold index.
+        classes: int32, (E,). Class index of each counted prediction.
+        thresholds: int16, (E,). Threshold index.
         scores: float64, (E,).
         correct: bool, (E,). True positive or false positive.
         gt_classes: int64, (P,). Classes with at least one object that counts.
@@ -59,11 +63,21 @@ def decode_scannet_ids(codes: ArrayLike) -> tuple[NDArray[np.int64], NDArray[np.
     Returns:
         Instance ids int64 (N,) in ``0..M-1`` or -1, and the label of each instance, int64 (M,).
     """
-    codes = np.asarray(codes).astype(np.int64)
+    codes = np.asarray(codes).astype(np.int64, copy=False)
+    if codes.size and codes.min() >= 0 and codes.max() < _LARGEST_TABLE:
+        # Ten times as fast as sorting, and codes are small.
+        seen = np.zeros(int(codes.max()) + 1, dtype=np.bool_)
+        seen[codes] = True
+        seen[:1000] = False
+        found = np.flatnonzero(seen)
+        # Not filled, since only these entries are looked up.
+        table = np.empty(len(seen), dtype=np.int32)
+        table[:1000] = -1
+        table[found] = np.arange(len(found))
+        return table[codes].astype(np.int64), found // 1000
     unique, ids = np.unique(codes, return_inverse=True)
-    ids = ids.reshape(codes.shape)
     first = int(np.searchsorted(unique, 1000))
-    return np.maximum(ids - first, -1), unique[first:] // 1000
+    return np.maximum(ids.reshape(codes.shape) - first, -1), unique[first:] // 1000
 
 
 def match_instances(
@@ -98,16 +112,11 @@ def match_instances(
     scores = np.asarray(scores, dtype=np.float64).reshape(-1)
     labels = np.asarray(labels).reshape(-1)
     gt_labels = np.asarray(gt_labels).reshape(-1)
-    gt_instances = np.asarray(gt_instances).reshape(-1)
     masks = np.asarray(masks)
     if not len(masks) == len(labels) == len(scores):
         raise SceneError(f'{len(masks)} masks, {len(labels)} labels and {len(scores)} scores.')
     if np.isnan(scores).any():
         raise SceneError(f'{int(np.isnan(scores).sum())} of {len(scores)} scores are nan.')
-    if gt_instances.size and gt_instances.max() >= len(gt_labels):
-        raise SceneError(
-            f'Instance id {gt_instances.max()} has no label: only {len(gt_labels)} are given.'
-        )
     if class_ids is None:
         num_classes = 1
         pred_class = np.zeros(len(labels), dtype=np.int64)
@@ -117,77 +126,100 @@ def match_instances(
         pred_class = dense_labels(labels, class_ids)
         gt_class = dense_labels(gt_labels, class_ids)
 
-    counts = mask_overlaps(masks, gt_instances, len(gt_labels), superpoints)
-    gt_sizes = np.bincount(
-        np.where(gt_instances < 0, len(gt_labels), gt_instances).astype(np.int64),
-        minlength=len(gt_labels) + 1,
-    )[:-1]
+    num_objects = len(gt_labels)
+    counts, gt_sizes = overlaps_and_sizes(masks, gt_instances, num_objects, superpoints)
     pred_sizes = counts.sum(axis=1)
-    not_annotated = counts[:, -1] + counts[:, :-1][:, gt_class == num_classes].sum(axis=1)
     usable = (pred_class < num_classes) & (pred_sizes >= max(min_points, 1))
+    counts, pred_sizes = counts[usable], pred_sizes[usable]
+    pred_class, scores = pred_class[usable], scores[usable]
 
-    entries: list[tuple[int, int, float, bool]] = []
-    gt_classes, misses = [], []
-    thresholds = [float(t) for t in thresholds]
-    for index in range(num_classes):
-        rows = np.flatnonzero(usable & (pred_class == index))
-        columns = np.flatnonzero((gt_class == index) & (gt_sizes > 0))
-        large = gt_sizes[columns] >= min_points
-        if not len(rows) and not large.any():
-            continue
-        shared = counts[np.ix_(rows, columns)]
-        union = pred_sizes[rows, None] + gt_sizes[None, columns] - shared
-        iou = shared / np.maximum(union, 1)
-        ignored = not_annotated[rows] + shared[:, ~large].sum(axis=1)
-        ignored = ignored / pred_sizes[rows]
-        missed = np.zeros(len(thresholds), dtype=np.int64)
-        for column, threshold in enumerate(thresholds):
-            over = iou > threshold
-            found, missed[column] = _match_class(over[:, large], scores[rows])
-            entries += [(index, column, score, right) for score, right in found]
-            alone = ~over.any(axis=1) & (ignored <= threshold)
-            entries += [(index, column, score, False) for score in scores[rows[alone]]]
-        if large.any():
-            gt_classes.append(index)
-            misses.append(missed)
-    classes, columns, values, right = zip(*entries, strict=True) if entries else ((), (), (), ())
+    same_class = pred_class[:, None] == gt_class[None, :]
+    shared = counts[:, :-1]
+    iou = shared / np.maximum(pred_sizes[:, None] + gt_sizes[None, :] - shared, 1)
+    iou[~same_class] = 0.0
+    large = (gt_sizes >= max(min_points, 1)) & (gt_class < num_classes)
+    # Points on objects that no prediction of this class can be blamed for.
+    uncounted = (gt_class == num_classes)[None, :] | (same_class & ~large[None, :])
+    ignored = (counts[:, -1] + (shared * uncounted).sum(axis=1)) / pred_sizes
+
+    limits = np.asarray(thresholds, dtype=np.float64)
+    closest = iou.max(axis=1, initial=0.0)
+    alone = (closest[:, None] <= limits) & (ignored[:, None] <= limits)
+    gt_classes = np.unique(gt_class[large])
+    misses = np.zeros((num_classes, len(limits)), dtype=np.int64)
+    # Each pair above the lowest threshold can end as one entry per threshold, and so can each
+    # prediction that meets no object.
+    room = (int((iou > limits.min()).sum()) + len(iou)) * len(limits)
+    place, source = np.empty(room, dtype=np.int64), np.empty((2, room), dtype=np.float64)
+    found = _match(
+        np.ascontiguousarray(iou.T),
+        alone,
+        scores,
+        pred_class,
+        gt_class,
+        large,
+        limits,
+        misses,
+        place,
+        source,
+    )
+    classes, columns = np.divmod(place[:found], len(limits))
     return SceneMatches(
-        classes=np.array(classes, dtype=np.int64),
-        thresholds=np.array(columns, dtype=np.int64),
-        scores=np.array(values, dtype=np.float64),
-        correct=np.array(right, dtype=np.bool_),
-        gt_classes=np.array(gt_classes, dtype=np.int64),
-        misses=np.array(misses, dtype=np.int64).reshape(len(misses), len(thresholds)),
+        classes=classes.astype(np.int32),
+        thresholds=columns.astype(np.int16),
+        scores=source[0, :found].copy(),
+        correct=source[1, :found] > 0,
+        gt_classes=gt_classes,
+        misses=misses[gt_classes],
     )
 
 
-def _match_class(
-    over: NDArray[np.bool_], scores: NDArray[np.float64]
-) -> tuple[list[tuple[float, bool]], int]:
-    """Greedy matching of one class at one threshold.
+@kernel
+def _match(iou, alone, scores, pred_class, gt_class, large, thresholds, misses, place, source):
+    """Greedy matching of all classes at all thresholds.
 
     Args:
-        over: bool, (predictions, objects). Overlap above the threshold.
-        scores: (predictions,).
+        iou: float64, (M, Q), 0 between different classes.
+        alone: bool, (Q, T). Predictions that count as wrong without meeting an object.
+        scores: float64, (Q,).
+        pred_class, gt_class: int64, (Q,) and (M,).
+        large: bool, (M,). Objects that count.
+        thresholds: float64, (T,).
+        misses: int64, (K, T), added to: objects that nothing matched.
+        place: int64, (E,), filled: class and threshold of each entry as ``class * T + threshold``.
+        source: float64, (2, E), filled: score, and 1 where the entry is right.
 
     Returns:
-        (score, correct) of every prediction that took part, and the number of missed objects.
+        Number of entries.
     """
-    taken = np.zeros(len(over), dtype=np.bool_)
-    found: list[tuple[float, bool]] = []
-    missed = 0
-    for candidates in over.T:
-        best = None
-        for row in np.flatnonzero(candidates & ~taken):
-            score = float(scores[row])
-            if best is None:
-                best = score
-                taken[row] = True
+    found = 0
+    num_thresholds = len(thresholds)
+    taken = np.zeros(len(scores), np.bool_)
+    for t in range(num_thresholds):
+        threshold = thresholds[t]
+        taken[:] = False
+        for m in range(len(gt_class)):
+            if not large[m]:
+                continue
+            cell = gt_class[m] * num_thresholds + t
+            best, matched = 0.0, False
+            for q in range(len(scores)):
+                if not iou[m, q] > threshold or taken[q]:
+                    continue
+                if not matched:
+                    best, matched, taken[q] = scores[q], True, True
+                else:
+                    place[found], source[0, found], source[1, found] = cell, min(best, scores[q]), 0
+                    best = max(best, scores[q])
+                    found += 1
+            if matched:
+                place[found], source[0, found], source[1, found] = cell, best, 1
+                found += 1
             else:
-                found.append((min(best, score), False))
-                best = max(best, score)
-        if best is None:
-            missed += 1
-        else:
-            found.append((best, True))
-    return found, missed
+                misses[gt_class[m], t] += 1
+        for q in range(len(scores)):
+            if alone[q, t]:
+                cell = pred_class[q] * num_thresholds + t
+                place[found], source[0, found], source[1, found] = cell, scores[q], 0
+                found += 1
+    return found

@@ -19,7 +19,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from unison3d.errors import SceneError
-from unison3d.evaluation.functional.semantic import confusion_matrix, nan_mean, semantic_result
+from unison3d.evaluation.functional.semantic import (
+    class_points,
+    confusion_matrix,
+    nan_mean,
+    points_result,
+)
 
 __all__ = ['PanopticCounts', 'PanopticEvaluator', 'PanopticResult', 'match_panoptic']
 
@@ -33,22 +38,22 @@ class PanopticCounts:
     Attributes:
         true_positives, false_positives, false_negatives: int64, (K,). Segments.
         iou_sum: float64, (K,). Summed IoU of the true positives.
-        confusion: int64, (K + 1, K + 1). Points, ``[gt, pred]``.
+        points: int64, (K, 3). Points right, true and predicted of the classes, see
+            :func:`~unison3d.evaluation.functional.semantic.class_points`.
     """
 
     true_positives: NDArray[np.int64]
     false_positives: NDArray[np.int64]
     false_negatives: NDArray[np.int64]
     iou_sum: NDArray[np.float64]
-    confusion: NDArray[np.int64]
+    points: NDArray[np.int64]
 
     @classmethod
     def zeros(cls, num_classes: int) -> PanopticCounts:
         """Nothing counted yet."""
-        width = num_classes + 1
         ints = [np.zeros(num_classes, dtype=np.int64) for _ in range(3)]
-        confusion = np.zeros((width, width), dtype=np.int64)
-        return cls(ints[0], ints[1], ints[2], np.zeros(num_classes), confusion)
+        points = np.zeros((num_classes, 3), dtype=np.int64)
+        return cls(ints[0], ints[1], ints[2], np.zeros(num_classes), points)
 
     def add(self, other: PanopticCounts) -> None:
         """Add the counts of another scene or process."""
@@ -56,7 +61,7 @@ class PanopticCounts:
         self.false_positives += other.false_positives
         self.false_negatives += other.false_negatives
         self.iou_sum += other.iou_sum
-        self.confusion += other.confusion
+        self.points += other.points
 
     def result(self, stuff: Sequence[int] = (), absent: Absent = 'skip') -> PanopticResult:
         """Scores; ``stuff`` are the class indices without instances."""
@@ -64,7 +69,7 @@ class PanopticCounts:
         weight = found + 0.5 * self.false_positives + 0.5 * self.false_negatives
         sq = self.iou_sum / np.maximum(found, 1)
         rq = np.where(weight > 0, found / np.maximum(weight, 0.5), 0.0)
-        iou = semantic_result(self.confusion).iou
+        iou = points_result(self.points).iou
         if absent == 'skip':
             sq = np.where(weight > 0, sq, np.nan)
             rq = np.where(weight > 0, rq, np.nan)
@@ -134,7 +139,7 @@ def match_panoptic(
         )
     pred_semantic, pred_ids, gt_semantic, gt_ids = (a.astype(np.int64) for a in arrays)
     counts = PanopticCounts.zeros(num_classes)
-    counts.confusion = confusion_matrix(pred_semantic, gt_semantic, num_classes)
+    counts.points = class_points(confusion_matrix(pred_semantic, gt_semantic, num_classes))
     known = (gt_semantic >= 0) & (gt_semantic < num_classes)
     pred_semantic, pred_ids = pred_semantic[known], pred_ids[known]
     gt_semantic, gt_ids = gt_semantic[known], gt_ids[known]

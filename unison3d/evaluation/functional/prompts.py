@@ -21,12 +21,9 @@ from unison3d.evaluation.functional.semantic import nan_mean
 
 __all__ = [
     'PROMPT_THRESHOLDS',
-    'clicks_until',
-    'iou_at_clicks',
     'mask_iou',
     'prompt_ap',
     'prompt_summary',
-    'referring_summary',
 ]
 
 #: IoU thresholds whose mean is the click AP.
@@ -106,78 +103,3 @@ def prompt_summary(ious: ArrayLike, scores: ArrayLike) -> dict[str, float]:
         'ap50': prompt_ap(ious, scores, 0.5),
         'ap25': prompt_ap(ious, scores, 0.25),
     }
-
-
-def referring_summary(ious: ArrayLike, num_targets: ArrayLike | None = None) -> dict[str, float]:
-    """Mean IoU and accuracy of sentences.
-
-    Args:
-        ious: (T,). IoU per sentence, see :func:`mask_iou`.
-        num_targets: integers, (T,). True objects per sentence. When given, the scores of sentences
-            without, with one and with several targets are reported apart as well.
-
-    Returns:
-        ``miou``, ``acc25``, ``acc50`` (share of sentences with IoU above 0.25 and 0.5), then for
-        each kind that occurs ``<score>_zero``, ``<score>_single`` and ``<score>_multiple``.
-    """
-    ious = np.asarray(ious, dtype=np.float64)
-    groups = {'': np.ones(len(ious), dtype=np.bool_)}
-    if num_targets is not None:
-        targets = np.asarray(num_targets)
-        groups |= {'_zero': targets == 0, '_single': targets == 1, '_multiple': targets > 1}
-    summary = {}
-    for suffix, chosen in groups.items():
-        if suffix and not chosen.any():
-            continue
-        values = ious[chosen]
-        summary[f'miou{suffix}'] = nan_mean(values)
-        summary[f'acc25{suffix}'] = nan_mean(values > 0.25)
-        summary[f'acc50{suffix}'] = nan_mean(values > 0.5)
-    return summary
-
-
-def clicks_until(
-    clicks: ArrayLike,
-    ious: ArrayLike,
-    objects: ArrayLike,
-    threshold: float,
-    *,
-    max_clicks: float = 20,
-) -> float:
-    """NoC: clicks needed until the IoU reaches a threshold, mean over objects.
-
-    Args:
-        clicks: (R,). Number of clicks of each record (fractions for averages over objects).
-        ious: (R,), in [0, 1].
-        objects: integers, (R,). Object of each record; records may come in any order.
-        threshold: an IoU equal to it counts.
-        max_clicks: value for objects that never reach it.
-
-    Returns:
-        Mean number of clicks; nan without records.
-    """
-    clicks, ious, (unique, index) = _records(clicks, ious, objects)
-    first = np.full(len(unique), float(max_clicks))
-    reached = ious >= threshold
-    np.minimum.at(first, index[reached], clicks[reached])
-    return nan_mean(first)
-
-
-def iou_at_clicks(clicks: ArrayLike, ious: ArrayLike, objects: ArrayLike, count: float) -> float:
-    """IoU@k: mean IoU of the records with exactly ``count`` clicks (arguments as in NoC)."""
-    clicks, ious, _ = _records(clicks, ious, objects)
-    return nan_mean(ious[np.isclose(clicks, count)])
-
-
-def _records(
-    clicks: ArrayLike, ious: ArrayLike, objects: ArrayLike
-) -> tuple[NDArray, NDArray, tuple[NDArray, NDArray]]:
-    clicks, ious = np.asarray(clicks, dtype=np.float64), np.asarray(ious, dtype=np.float64)
-    objects = np.asarray(objects)
-    if not len(clicks) == len(ious) == len(objects):
-        raise SceneError(
-            f'{len(clicks)} click counts, {len(ious)} IoU values, {len(objects)} objects: '
-            'each record needs all three.'
-        )
-    unique, index = np.unique(objects, return_inverse=True)
-    return clicks, ious, (unique, index.reshape(-1))

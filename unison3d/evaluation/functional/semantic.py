@@ -18,8 +18,10 @@ from unison3d.errors import SceneError
 __all__ = [
     'SemanticEvaluator',
     'SemanticResult',
+    'class_points',
     'confusion_matrix',
     'nan_mean',
+    'points_result',
     'semantic_result',
 ]
 
@@ -73,12 +75,25 @@ def confusion_matrix(pred: ArrayLike, gt: ArrayLike, num_classes: int) -> NDArra
     return np.bincount(gt * width + pred, minlength=width * width).reshape(width, width)
 
 
-def semantic_result(confusion: ArrayLike) -> SemanticResult:
-    """Scores of a matrix made by :func:`confusion_matrix` (or the sum of several)."""
+def class_points(confusion: ArrayLike) -> NDArray[np.int64]:
+    """What the scores need of a confusion matrix, in the memory of three numbers per class.
+
+    Args:
+        confusion: integers, (K + 1, K + 1), from :func:`confusion_matrix`.
+
+    Returns:
+        int64, (K, 3): points right, points of the true class, and points with a true class that
+        were predicted as this one. Sums of it over scenes are valid again.
+    """
     counts = np.asarray(confusion, dtype=np.int64)[:-1]
-    true_positives = np.diagonal(counts).copy()
-    in_gt = counts.sum(axis=1)
-    denominators = in_gt + counts[:, :-1].sum(axis=0) - true_positives
+    right = np.diagonal(counts)
+    return np.stack([right, counts.sum(axis=1), counts[:, :-1].sum(axis=0)], axis=1)
+
+
+def points_result(points: ArrayLike) -> SemanticResult:
+    """Scores of the counts made by :func:`class_points` (or the sum of several)."""
+    true_positives, in_gt, predicted = np.asarray(points, dtype=np.int64).reshape(-1, 3).T
+    denominators = in_gt + predicted - true_positives
     iou = _share(true_positives, denominators)
     recall = _share(true_positives, in_gt)
     total = int(in_gt.sum())
@@ -91,6 +106,11 @@ def semantic_result(confusion: ArrayLike) -> SemanticResult:
         true_positives=true_positives,
         denominators=denominators,
     )
+
+
+def semantic_result(confusion: ArrayLike) -> SemanticResult:
+    """Scores of a matrix made by :func:`confusion_matrix` (or the sum of several)."""
+    return points_result(class_points(confusion))
 
 
 class SemanticEvaluator:

@@ -6,15 +6,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from mmengine.logging import print_log
 
+from unison3d.evaluation.class_groups import base_classes, thing_groups
 from unison3d.evaluation.functional import (
+    InstanceResult,
     SceneMatches,
+    class_points,
     confusion_matrix,
+    constant_scores,
     instance_result,
     match_instances,
     nan_mean,
+    points_result,
 )
-from unison3d.evaluation.metrics.common import SceneMetric, as_numpy
+from unison3d.evaluation.metrics.common import SceneMetric, Table, as_numpy, named_ap
 from unison3d.registry import METRICS
 from unison3d.structures.label_space import LabelSpace, get_label_space
 
@@ -39,14 +45,17 @@ class OpenVocabularyMetric(SceneMetric):
     from scene to scene. Objects whose name is not in the vocabulary count as not annotated.
 
     Numbers: ``unseen_AP``, ``unseen_AP50``, ``unseen_AP25``, ``unseen_mIoU``, the same for ``seen``
-    and, without prefix, for all names.
+    and, without prefix, for all names. These AP values rank predictions by their scores.
+    ``constant_AP``, ``unseen_constant_AP`` ... give every prediction the score 1, as the published
+    protocol does: ``R (1 + P) / 2`` per name and threshold, generous to few masks and hard on many,
+    never to be compared with a ranked AP.
 
     Args:
         unseen: names that were withheld in training. Default: those of the procedural rooms.
         label_space: names the points of stuff classes.
+        groups: label space whose groups are reported as well (``'scannet200'``: ``head_AP``,
+            ``common_AP``, ``tail_AP``, ``base_AP``, ``novel_AP`` and their constant forms).
         min_points: smaller objects are ignored, smaller predictions dropped.
-        constant_score: every prediction gets the score 1, as in the published protocol; such an AP
-            is far more tolerant than a ranked one.
         collect_device: where results of several processes meet, ``'cpu'`` or ``'gpu'``.
         prefix: put before the names of the numbers. Defaults to ``open_vocabulary``.
     """
@@ -59,8 +68,8 @@ class OpenVocabularyMetric(SceneMetric):
         unseen: Sequence[str] | None = None,
         *,
         label_space: str | LabelSpace = 'scannet20',
+        groups: str | LabelSpace | None = None,
         min_points: int = 100,
-        constant_score: bool = False,
         collect_device: str = 'cpu',
         prefix: str | None = None,
     ) -> None:
@@ -71,8 +80,8 @@ class OpenVocabularyMetric(SceneMetric):
             unseen = withheld_names()
         self.unseen = {_plain(name) for name in unseen}
         self.label_space = get_label_space(label_space)
+        self.group_space = None if groups is None else get_label_space(groups)
         self.min_points = min_points
-        self.constant_score = constant_score
 
     def score(self, sample: dict) -> _SceneNames:
         """Matches and point counts of one scene, by name."""
@@ -85,12 +94,11 @@ class OpenVocabularyMetric(SceneMetric):
         labels = np.array(
             [index.get(_plain(name), -1) for name in sample['gt_names']], dtype=np.int64
         )
-        scores = as_numpy(predicted.scores)
         instances = as_numpy(sample['gt_instances']).astype(np.int64)
         matches = match_instances(
             as_numpy(predicted.superpoint_masks),
             as_numpy(predicted.labels),
-            np.ones(len(scores)) if self.constant_score else scores,
+            as_numpy(predicted.scores),
             instances,
             labels,
             class_ids=range(len(names)),
@@ -105,15 +113,70 @@ class OpenVocabularyMetric(SceneMetric):
                 for stuff in self.label_space.stuff:
                     name = _plain(self.label_space.classes[stuff])
                     gt[(semantic == stuff) & (instances < 0)] = index.get(name, -1)
-            confusion = confusion_matrix(as_numpy(sample['pred_open_semantic']), gt, len(names))
-            counts = confusion[:-1]
-            points = np.stack(
-                [np.diagonal(counts), counts.sum(axis=1), counts[:, :-1].sum(axis=0)], axis=1
-            )
+            pred = as_numpy(sample['pred_open_semantic'])
+            points = class_points(confusion_matrix(pred, gt, len(names)))
         return _SceneNames(names, matches, points)
 
     def reduce(self, results: list) -> dict[str, float]:
         """AP and mIoU over all scenes, apart for seen and unseen names."""
+        total = _Total.of(results)
+        values: dict[str, float] = {}
+        for prefix, rows in self._parts(total.names).items():
+            values |= named_ap(total.ranked, prefix, rows)
+            values |= named_ap(total.constant, f'{prefix}constant_', rows)
+            values[f'{prefix}mIoU'] = nan_mean(total.iou[list(rows)])
+        for note in self.report_notes():
+            print_log(note, logger='current')
+        return values
+
+    def tables(self, results: list) -> list[Table]:
+        """AP and IoU of every name that occurs."""
+        total = _Total.of(results)
+        values = [total.ranked.table(), total.constant.table(), total.iou[:, None]]
+        names = [f'{name} (unseen)' if name in self.unseen else name for name in total.names]
+        columns = [f'{kind}{ap}' for kind in ('', 'constant ') for ap in ('AP', 'AP50', 'AP25')]
+        columns.append('IoU')
+        values = np.concatenate(values, axis=1)
+        return [Table.make('open vocabulary, by name', columns, names, values).known()]
+
+    def report_notes(self) -> list[str]:
+        """Which names are base classes, since papers differ."""
+        if self.group_space is None or 'base' not in thing_groups(self.group_space):
+            return []
+        names = ', '.join(base_classes(self.group_space))
+        return [f'Base classes of {self.group_space.name} (all others are novel): {names}.']
+
+    def scene_score(self, result: _SceneNames) -> float:
+        """AP50 of the scene over its names."""
+        return instance_result([result.matches], len(result.names)).mean()[1]
+
+    def _parts(self, names: list[str]) -> dict[str, tuple[int, ...]]:
+        """Rows of the names that are reported together, by the prefix of their numbers."""
+        rows = range(len(names))
+        parts = {
+            '': tuple(rows),
+            'seen_': tuple(i for i in rows if names[i] not in self.unseen),
+            'unseen_': tuple(i for i in rows if names[i] in self.unseen),
+        }
+        if self.group_space is not None:
+            things = self.group_space.thing_names
+            for group, labels in thing_groups(self.group_space).items():
+                members = {_plain(things[label]) for label in labels}
+                parts[f'{group}_'] = tuple(i for i in rows if names[i] in members)
+        return parts
+
+
+@dataclass(frozen=True)
+class _Total:
+    """All scenes under one sorted list of names."""
+
+    names: list[str]
+    ranked: InstanceResult
+    constant: InstanceResult
+    iou: np.ndarray
+
+    @classmethod
+    def of(cls, results: list[_SceneNames]) -> _Total:
         names = sorted({name for result in results for name in result.names})
         index = {name: i for i, name in enumerate(names)}
         points = np.zeros((len(names), 3), dtype=np.int64)
@@ -126,22 +189,11 @@ class OpenVocabularyMetric(SceneMetric):
             )
             if result.points is not None:
                 np.add.at(points, move, result.points)
-        table = instance_result(matches, len(names))
-        union = points[:, 1] + points[:, 2] - points[:, 0]
         # A name that no point carries says nothing about finding it.
-        iou = np.where(points[:, 1] > 0, points[:, 0] / np.maximum(union, 1), np.nan)
-        unseen = np.array([name in self.unseen for name in names], dtype=np.bool_)
-        values = {}
-        for prefix, chosen in [
-            ('', np.ones_like(unseen)),
-            ('seen_', ~unseen),
-            ('unseen_', unseen),
-        ]:
-            rows = np.flatnonzero(chosen)
-            for name, value in zip(('AP', 'AP50', 'AP25'), table.mean(rows), strict=True):
-                values[f'{prefix}{name}'] = value
-            values[f'{prefix}mIoU'] = nan_mean(iou[rows])
-        return values
+        iou = np.where(points[:, 1] > 0, points_result(points).iou, np.nan)
+        ranked = instance_result(matches, len(names))
+        constant = instance_result([constant_scores(scene) for scene in matches], len(names))
+        return cls(names, ranked, constant, iou)
 
 
 def _plain(name: str) -> str:
