@@ -82,3 +82,59 @@ def test_a_file_of_another_width_is_made_again(tmp_path):
 def test_nothing_to_encode(tmp_path):
     assert CachedTextEncoder(CountingEncoder(), tmp_path).encode([]).shape == (0, 3)
     assert list(tmp_path.iterdir()) == []
+
+
+class LongEncoder(CountingEncoder):
+    """Vectors of any length, and a key of its own."""
+
+    unit_rows = False
+    reads_tokens = True
+
+    def canonical(self, phrase):
+        return phrase.lower().strip('!')
+
+    def _encode(self, phrases):
+        return super()._encode(phrases) * 3.3
+
+    def encode_tokens(self, tokens):
+        self.asked += tokens.tolist()
+        return tokens[:, :3].float()
+
+
+def test_vectors_of_any_length_are_kept_as_they_are(tmp_path):
+    expected = LongEncoder().encode(['sofa', 'chair'])
+    for _ in range(2):
+        encoder = CachedTextEncoder(LongEncoder(), tmp_path)
+        assert not encoder.unit_rows
+        assert torch.equal(encoder.encode(['sofa', 'chair']), expected)
+    torch.testing.assert_close(
+        encoder.encode_unit(['sofa', 'chair']), CountingEncoder().encode(['sofa', 'chair'])
+    )
+    (file,) = tmp_path.iterdir()
+    assert not TextBank.read(file).unit_rows
+
+
+def test_a_file_of_unit_vectors_does_not_answer_for_others(tmp_path):
+    CachedTextEncoder(CountingEncoder(), tmp_path).encode(['sofa'])
+    expected = LongEncoder().encode(['sofa'])
+    assert torch.equal(CachedTextEncoder(LongEncoder(), tmp_path).encode(['sofa']), expected)
+
+
+def test_the_encoder_says_which_phrases_are_the_same():
+    inner = LongEncoder()
+    encoder = CachedTextEncoder(inner)
+    encoder.encode(['Sofa!', 'sofa', 'SOFA!!'])
+    assert inner.asked == ['sofa']
+
+
+def test_rows_of_tokens_are_encoded_once():
+    inner = LongEncoder()
+    encoder = CachedTextEncoder(inner)
+    rows = torch.tensor([[5, 6, 7, 0], [1, 2, 3, 4], [5, 6, 7, 0]])
+    assert torch.equal(encoder.encode_tokens(rows), rows[:, :3].float())
+    assert torch.equal(encoder.encode_tokens(rows[1:2]), rows[1:2, :3].float())
+    assert sorted(inner.asked) == [[1, 2, 3, 4], [5, 6, 7, 0]]
+    # A sentence that looks like tokens is another thing.
+    encoder.encode(['tokens 5 6 7 0'])
+    assert inner.asked[-1] == 'tokens 5 6 7 0'
+    assert encoder.encode_tokens(rows[:0]).shape == (0, 3)

@@ -5,11 +5,12 @@ File format (``.npz``, no pickles):
 ==================  =======================  ==================================================
 field               type                     meaning
 ==================  =======================  ==================================================
-``schema_version``  int64, ()                1
+``schema_version``  int64, ()                1: unit vectors; 2: vectors of any length
 ``model``           str, ()                  :attr:`TextEncoder.name` of the encoder
 ``template``        str, ()                  how a name became a sentence; ``{}`` is the name
 ``names``           str, (L,)                phrases, canonical and unique
-``embeddings``      float16 or 32, (L, D)    one vector per name; made unit length when read
+``embeddings``      float16 or 32, (L, D)    one vector per name; of schema 1 made unit length
+                                             when read
 ==================  =======================  ==================================================
 """
 
@@ -32,7 +33,7 @@ from unison3d.models.text.base import TextEncoder, canonical_phrase
 from unison3d.registry import TEXT_ENCODERS
 
 DEFAULT_BANK = Path(__file__).parent / 'banks' / 'minilm_l6.npz'
-_SCHEMA_VERSION = 1
+_UNIT_ROWS, _ANY_ROWS = 1, 2
 #: Number of axes and kind of type of the fields that a bank must have.
 _FIELD_KINDS = {
     'schema_version': (0, 'i'),
@@ -48,15 +49,18 @@ class TextBank:
 
     Args:
         names: L canonical phrases.
-        embeddings: float32, (L, D), unit rows.
+        embeddings: float32, (L, D).
         model: name of the encoder that made the vectors.
         template: the sentence around a name; ``'{}'`` is the bare name.
+        unit_rows: whether the vectors have length one. Written as float16 they lose nothing that
+            a cosine would show; vectors of any length are written as float32.
     """
 
     names: tuple[str, ...]
     embeddings: Tensor
     model: str
     template: str = '{}'
+    unit_rows: bool = True
 
     @classmethod
     def read(cls, path: str | Path) -> TextBank:
@@ -88,9 +92,10 @@ class TextBank:
                 f'{_FIELD_KINDS}. Make it with tools/make_text_bank.py.'
             )
         version = int(fields['schema_version'])
-        if version != _SCHEMA_VERSION:
+        if version not in (_UNIT_ROWS, _ANY_ROWS):
             raise FileFormatError(
-                f'{path}: text bank of schema version {version}, expected {_SCHEMA_VERSION}. '
+                f'{path}: text bank of schema version {version}, expected {_UNIT_ROWS} or '
+                f'{_ANY_ROWS}. '
                 'Make it again with tools/make_text_bank.py.'
             )
         names = tuple(str(name) for name in fields['names'])
@@ -103,23 +108,25 @@ class TextBank:
             )
         if len(set(names)) != len(names):
             raise FileFormatError(f'{path}: a name occurs twice, expected unique names.')
+        vectors = torch.from_numpy(embeddings)
         return cls(
             names=names,
-            embeddings=F.normalize(torch.from_numpy(embeddings), dim=-1),
+            embeddings=F.normalize(vectors, dim=-1) if version == _UNIT_ROWS else vectors,
             model=str(fields['model']),
             template=str(fields.get('template', '{}')),
+            unit_rows=version == _UNIT_ROWS,
         )
 
     def to_bytes(self) -> bytes:
-        """The file as bytes, float16; the same bank gives the same bytes."""
+        """The file as bytes; the same bank gives the same bytes."""
         buffer = io.BytesIO()
         np.savez_compressed(
             buffer,
-            schema_version=np.int64(_SCHEMA_VERSION),
+            schema_version=np.int64(_UNIT_ROWS if self.unit_rows else _ANY_ROWS),
             model=np.array(self.model),
             template=np.array(self.template),
             names=np.array(self.names, dtype=np.str_),
-            embeddings=self.embeddings.numpy().astype(np.float16),
+            embeddings=self.embeddings.numpy().astype(np.float16 if self.unit_rows else np.float32),
         )
         return buffer.getvalue()
 
@@ -153,6 +160,10 @@ class EmbeddingBankEncoder(TextEncoder):
     @property
     def dim(self) -> int:
         return self._bank.embeddings.shape[1]
+
+    @property
+    def unit_rows(self) -> bool:
+        return self._bank.unit_rows
 
     @property
     def names(self) -> tuple[str, ...]:

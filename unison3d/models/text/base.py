@@ -1,4 +1,4 @@
-"""The interface of everything that turns phrases into unit vectors."""
+"""The interface of everything that turns phrases into vectors."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import abc
 from collections.abc import Sequence
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from unison3d.errors import PromptError
@@ -50,7 +51,7 @@ def check_phrases(phrases: Sequence[str]) -> list[str]:
 
 
 class TextEncoder(abc.ABC):
-    """Turns phrases into unit vectors.
+    """Turns phrases into vectors, of length one unless :attr:`unit_rows` says otherwise.
 
         >>> encoder.encode(['chair', 'the lamp on the desk']).shape
         torch.Size([2, 384])
@@ -66,7 +67,21 @@ class TextEncoder(abc.ABC):
     @property
     @abc.abstractmethod
     def dim(self) -> int:
-        """D, the length of a vector."""
+        """D, the numbers of a vector."""
+
+    @property
+    def unit_rows(self) -> bool:
+        """Whether :meth:`encode` gives vectors of length one."""
+        return True
+
+    @property
+    def reads_tokens(self) -> bool:
+        """Whether there is ``encode_tokens``, for sentences that are token ids already."""
+        return False
+
+    def canonical(self, phrase: str) -> str:
+        """The key of caches: phrases with the same key have the same vector."""
+        return canonical_phrase(phrase)
 
     def encode(self, phrases: Sequence[str]) -> Tensor:
         """Encode phrases or sentences.
@@ -75,7 +90,7 @@ class TextEncoder(abc.ABC):
             phrases: L strings, none empty. An empty list is allowed.
 
         Returns:
-            float32, (L, D), on the CPU, every row of length one.
+            float32, (L, D), on the CPU, every row of length one where :attr:`unit_rows` is set.
 
         Raises:
             PromptError: a phrase is empty or not a string.
@@ -86,6 +101,11 @@ class TextEncoder(abc.ABC):
             return torch.zeros(0, self.dim)
         return self._encode(phrases)
 
+    def encode_unit(self, phrases: Sequence[str]) -> Tensor:
+        """As :meth:`encode`, always of length one: for comparing by cosine."""
+        vectors = self.encode(phrases)
+        return vectors if self.unit_rows else F.normalize(vectors, dim=-1)
+
     @abc.abstractmethod
     def _encode(self, phrases: list[str]) -> Tensor:
-        """Encode at least one checked phrase: float32, (L, D), unit rows."""
+        """Encode at least one checked phrase: float32, (L, D), rows as :attr:`unit_rows` says."""

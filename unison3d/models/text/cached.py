@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -12,7 +13,7 @@ from torch import Tensor
 from unison3d.errors import FileFormatError
 from unison3d.io.atomic import atomic_write
 from unison3d.models.text.bank import TextBank
-from unison3d.models.text.base import TextEncoder, canonical_phrase
+from unison3d.models.text.base import TextEncoder
 from unison3d.registry import TEXT_ENCODERS
 
 
@@ -52,16 +53,42 @@ class CachedTextEncoder(TextEncoder):
         return self._encoder.dim
 
     @property
+    def unit_rows(self) -> bool:
+        return self._encoder.unit_rows
+
+    @property
+    def reads_tokens(self) -> bool:
+        return self._encoder.reads_tokens
+
+    def canonical(self, phrase: str) -> str:
+        return self._encoder.canonical(phrase)
+
+    @property
     def encoder(self) -> TextEncoder:
         """The wrapped encoder."""
         return self._encoder
 
     def _encode(self, phrases: list[str]) -> Tensor:
-        keys = [canonical_phrase(phrase) for phrase in phrases]
+        return self._recall([self.canonical(phrase) for phrase in phrases], self._fetch)
+
+    def encode_tokens(self, tokens: Tensor) -> Tensor:
+        """Rows of token ids, int64 (T, L), where the wrapped encoder reads them; memory only."""
+        if len(tokens) == 0:
+            return torch.zeros(0, self.dim)
+        # Capital letters: no canonical phrase can be the same.
+        keys = [' '.join(['TOKENS', *map(str, row)]) for row in tokens.tolist()]
+        return self._recall(
+            keys,
+            lambda missing: self._encoder.encode_tokens(
+                torch.tensor([[int(token) for token in key.split()[1:]] for key in missing])
+            ),
+        )
+
+    def _recall(self, keys: list[str], fetch: Callable[[list[str]], Tensor]) -> Tensor:
         found = {key: self._memory[key] for key in keys if key in self._memory}
         missing = sorted(set(keys) - set(found))
         if missing:
-            found.update(zip(missing, self._fetch(missing), strict=True))
+            found.update(zip(missing, fetch(missing), strict=True))
         self._remember(found)
         return torch.stack([found[key] for key in keys])
 
@@ -77,7 +104,9 @@ class CachedTextEncoder(TextEncoder):
                 bank = None
             if bank is not None and self._answers(bank, phrases):
                 return bank.embeddings
-        bank = TextBank(tuple(phrases), self._encoder.encode(phrases), self.name)
+        bank = TextBank(
+            tuple(phrases), self._encoder.encode(phrases), self.name, unit_rows=self.unit_rows
+        )
         with atomic_write(path) as file:
             file.write(bank.to_bytes())
         # Read back, so that the first run and the second see the same rounded numbers.
@@ -86,6 +115,7 @@ class CachedTextEncoder(TextEncoder):
     def _answers(self, bank: TextBank, phrases: list[str]) -> bool:
         return (
             bank.model == self.name
+            and bank.unit_rows == self.unit_rows
             and list(bank.names) == phrases
             and bank.embeddings.shape[1] == self.dim
         )
