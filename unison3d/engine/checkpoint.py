@@ -8,38 +8,31 @@ Two kinds of files:
 
 from __future__ import annotations
 
-import pickle
-import struct
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
-from torch.serialization import get_unsafe_globals_in_checkpoint, safe_globals
 
 from unison3d.errors import CheckpointError
 from unison3d.io.atomic import atomic_path
+from unison3d.io.tensor_files import SkippedObject, read_checkpoint, read_weights
+
+__all__ = [
+    'LoadReport',
+    'SkippedObject',
+    'load_state',
+    'read_checkpoint',
+    'read_weights',
+    'save_weights',
+    'write_checkpoint',
+]
 
 _LISTED = 8
 _FLOAT16_MAX = 65504.0
-_DICTIONARIES = ('collections.defaultdict',)
-# What torch.load raises on bytes that are no checkpoint: whatever the wrong byte happens to mean.
-_DAMAGED = (
-    RuntimeError,
-    OSError,
-    EOFError,
-    ValueError,
-    LookupError,
-    TypeError,
-    AttributeError,
-    struct.error,
-    zipfile.BadZipFile,
-)
 
 
 @dataclass(frozen=True)
@@ -163,41 +156,6 @@ def save_weights(
         save_file(tensors, temporary, metadata={**(metadata or {}), 'format': 'pt'})
 
 
-def read_weights(path: str | Path) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """Read weights from ``.safetensors`` or from a training checkpoint.
-
-    Args:
-        path: a file written by :func:`save_weights`, a checkpoint of the runner, or a ``.pth`` file
-            that holds tensors by name, on their own or under ``state_dict``.
-
-    Returns:
-        Tensors by name on the CPU, and the text metadata (empty for ``.pth`` without any).
-
-    Raises:
-        CheckpointError: missing, damaged, or with content that is not tensors.
-    """
-    path = _existing(path)
-    if path.suffix == '.safetensors':
-        try:
-            with safe_open(path, framework='pt', device='cpu') as file:
-                metadata = dict(file.metadata() or {})
-                return {name: file.get_tensor(name) for name in file.keys()}, metadata
-        except (SafetensorError, OSError, ValueError) as error:
-            raise CheckpointError(
-                f'{path}: not a complete safetensors file ({error}). Copy or download it again.'
-            ) from error
-    checkpoint = read_checkpoint(path)
-    weights = checkpoint.get('state_dict', checkpoint)
-    if not isinstance(weights, dict) or not all(isinstance(v, Tensor) for v in weights.values()):
-        raise CheckpointError(
-            f'{path}: holds {sorted(map(str, checkpoint))[:_LISTED]}, expected tensors by name or '
-            'an entry "state_dict" with them.'
-        )
-    meta = checkpoint.get('meta', {})
-    texts = {k: v for k, v in meta.items() if isinstance(v, str)} if isinstance(meta, dict) else {}
-    return dict(weights), texts
-
-
 def write_checkpoint(path: str | Path, checkpoint: Mapping[str, Any]) -> None:
     """Write training state atomically.
 
@@ -209,83 +167,7 @@ def write_checkpoint(path: str | Path, checkpoint: Mapping[str, Any]) -> None:
         torch.save(dict(checkpoint), temporary)
 
 
-class SkippedObject:
-    """Stands where a file has a Python object: takes what the object was made of, runs nothing."""
-
-    def __new__(cls, *args: object) -> SkippedObject:
-        return super().__new__(cls)
-
-    def __init__(self, *args: object) -> None:
-        """Forget the arguments."""
-
-    def __setstate__(self, state: object) -> None:
-        """Forget the state."""
-
-
-def read_checkpoint(
-    path: str | Path, map_location: Any = 'cpu', *, skip_objects: bool = False
-) -> dict[str, Any]:
-    """Read training state; code in the file is never run.
-
-    Args:
-        path: the ``.pth`` file.
-        map_location: as for :func:`torch.load`.
-        skip_objects: put a :class:`SkippedObject` where the file has a Python object (counters,
-            histories and configs of training frameworks) instead of refusing it. Tensors next to
-            it are read as always.
-
-    Raises:
-        CheckpointError: missing, damaged, or with content other than tensors and plain containers.
-    """
-    path = _existing(path)
-    try:
-        with safe_globals(_skipped_globals(path) if skip_objects else []):
-            checkpoint = torch.load(path, map_location=map_location, weights_only=True)
-    except pickle.UnpicklingError as error:
-        reason = str(error).splitlines()[0]
-        raise CheckpointError(
-            f'{path}: damaged, or holds Python objects besides tensors, which could run code '
-            f'({reason}). Save its tensors alone: '
-            "torch.save({'state_dict': model.state_dict()}, path)"
-        ) from error
-    except _DAMAGED as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise CheckpointError(
-            f'{path}: not a complete checkpoint ({reason}). '
-            'Copy it again, or resume from an earlier one.'
-        ) from error
-    if not isinstance(checkpoint, dict):
-        raise CheckpointError(
-            f'{path}: holds a {type(checkpoint).__name__}, expected a dictionary of tensors.'
-        )
-    return checkpoint
-
-
-def _skipped_globals(path: Path) -> list[tuple[type, str]]:
-    """What the file would import, each to be replaced by a :class:`SkippedObject`.
-
-    Empty for the format of before PyTorch 1.6, whose imports cannot be listed.
-    """
-    if not zipfile.is_zipfile(path):
-        return []
-    names = get_unsafe_globals_in_checkpoint(path)
-    return [(_empty_dict if name in _DICTIONARIES else SkippedObject, name) for name in names]
-
-
-def _empty_dict(*args: object) -> dict:
-    """A plain dictionary in place of one with a default; its entries follow in the file."""
-    return {}
-
-
 def _fits(value: Tensor, dtype: torch.dtype) -> bool:
     if dtype != torch.float16 or value.numel() == 0:
         return True
     return bool(value.abs().max() <= _FLOAT16_MAX)
-
-
-def _existing(path: str | Path) -> Path:
-    path = Path(path)
-    if not path.is_file():
-        what = 'is a folder' if path.is_dir() else 'does not exist'
-        raise CheckpointError(f'{path}: {what}, expected a weight file (.safetensors or .pth).')
-    return path

@@ -9,14 +9,16 @@ never executed.
 from __future__ import annotations
 
 import time
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import mmengine
 import torch
 from mmengine.device import get_device
-from mmengine.dist import get_world_size, master_only
+from mmengine.dist import get_world_size, is_distributed, master_only
 from mmengine.model import is_model_wrapper
+from mmengine.optim import OptimWrapper
 from mmengine.runner import Runner
 from torch import nn
 
@@ -30,9 +32,12 @@ from unison3d.engine.plain import (
     to_plain,
     unpack_message_hub,
 )
-from unison3d.errors import CheckpointError
+from unison3d.errors import CheckpointError, ConfigError, MissingDependencyError
 from unison3d.registry import RUNNERS
 from unison3d.version import __version__
+
+# What MMEngine's backends import when the first number arrives.
+_PACKAGES_OF_BACKENDS = {'TensorboardVisBackend': 'tensorboard', 'WandbVisBackend': 'wandb'}
 
 
 @RUNNERS.register_module()
@@ -59,6 +64,43 @@ class SafeRunner(Runner):
         return self.model.module if is_model_wrapper(self.model) else self.model
 
     # -- construction ------------------------------------------------------------------------
+
+    def setup_env(self, env_cfg: dict) -> None:
+        """Join the other processes, through gloo where there is no GPU; see the base class."""
+        if self.distributed and not is_distributed() and not torch.cuda.is_available():
+            if self.launcher != 'pytorch':
+                raise ConfigError(
+                    f'The launcher {self.launcher!r} needs a CUDA device and none was found. On '
+                    'CPUs start the processes with torchrun and --launcher pytorch.'
+                )
+            # MMEngine selects a GPU first.
+            torch.distributed.init_process_group('gloo')
+        super().setup_env(env_cfg)
+
+    def wrap_model(self, model_wrapper_cfg: dict | None, model: nn.Module) -> nn.Module:
+        """Wrap the model for several processes; see the base class."""
+        if self.distributed and model_wrapper_cfg is None and not torch.cuda.is_available():
+            model_wrapper_cfg = {
+                'type': 'MMDistributedDataParallel',
+                'device_ids': None,
+                'broadcast_buffers': False,
+                'find_unused_parameters': self.cfg.get('find_unused_parameters', False),
+            }
+        return super().wrap_model(model_wrapper_cfg, model)
+
+    def build_visualizer(self, visualizer: Any = None) -> Any:
+        """Build what shows curves; see the base class.
+
+        Raises:
+            MissingDependencyError: the config asks for a service whose package is not installed.
+        """
+        settings = visualizer if isinstance(visualizer, dict) else {}
+        for backend in settings.get('vis_backends') or ():
+            kind = str(backend.get('type')).rpartition('.')[2] if isinstance(backend, dict) else ''
+            package = _PACKAGES_OF_BACKENDS.get(kind)
+            if package is not None and find_spec(package) is None:
+                raise MissingDependencyError(package, 'tracking', kind)
+        return super().build_visualizer(visualizer)
 
     def register_default_hooks(self, hooks: dict | None = None) -> None:
         """Put the safe checkpoint hook in place of MMEngine's, and keep random state steady."""
@@ -123,10 +165,25 @@ class SafeRunner(Runner):
         }
         if save_optimizer:
             checkpoint['optimizer'] = self.optim_wrapper.state_dict()
+            checkpoint.update(self._unfinished_gradients())
         if save_param_scheduler and self.param_schedulers is not None:
             checkpoint['param_schedulers'] = _states_of(self.param_schedulers)
         self.call_hook('before_save_checkpoint', checkpoint=checkpoint)
         write_checkpoint(Path(out_dir) / filename, to_plain(checkpoint))
+
+    def _unfinished_gradients(self) -> dict[str, dict[str, torch.Tensor]]:
+        """Gradients that the next update of the weights has collected so far, by parameter."""
+        if not isinstance(self.optim_wrapper, OptimWrapper) or self.optim_wrapper.should_update():
+            return {}
+        if get_world_size() > 1:
+            self.logger.warning(
+                'This checkpoint falls between two updates of the weights. The gradients since the '
+                'last one belong to all processes and are not kept: a resumed run goes on without '
+                'them. Choose a checkpoint interval that is a multiple of accumulative_counts.'
+            )
+            return {}
+        parameters = self._bare_model.named_parameters()
+        return {'gradients': {n: p.grad for n, p in parameters if p.grad is not None}}
 
     # -- reading -----------------------------------------------------------------------------
 
@@ -210,6 +267,7 @@ class SafeRunner(Runner):
         if resume_optimizer and 'optimizer' in checkpoint:
             self.optim_wrapper = self.build_optim_wrapper(self.optim_wrapper)
             self.optim_wrapper.load_state_dict(checkpoint['optimizer'])
+            self._continue_accumulation(checkpoint.get('gradients', {}))
         if resume_param_scheduler and 'param_schedulers' in checkpoint:
             self.param_schedulers = self.build_param_scheduler(self.param_schedulers)
             _set_states(self.param_schedulers, _on_cpu(checkpoint['param_schedulers']))
@@ -223,6 +281,18 @@ class SafeRunner(Runner):
         if self._random_state_to_continue is not None:
             restore_random_state(self._random_state_to_continue)
             self._random_state_to_continue = None
+
+    def _continue_accumulation(self, gradients: dict[str, torch.Tensor]) -> None:
+        """Set the gradients of an accumulation that the checkpoint fell into."""
+        if not gradients:
+            return
+        for name, parameter in self._bare_model.named_parameters():
+            if name in gradients:
+                parameter.grad = gradients[name].to(parameter)
+        self.logger.info(
+            'The gradients of an unfinished accumulation are continued; a warning of MMEngine '
+            'about lost gradients does not apply.'
+        )
 
     def _compare_settings(self, meta: dict[str, Any]) -> None:
         if meta.get('cfg') not in (None, self.cfg.pretty_text):

@@ -1,7 +1,15 @@
 """Hooks of the runner."""
 
 from unison3d.engine.hooks.atomic_checkpoint_hook import AtomicCheckpointHook
+from unison3d.engine.hooks.class_embeddings_hook import ClassEmbeddingsHook
 from unison3d.engine.hooks.export_weights_hook import ExportWeightsHook
 from unison3d.engine.hooks.random_state_hook import RandomStateHook
+from unison3d.engine.hooks.throughput_hook import ThroughputHook
 
-__all__ = ['AtomicCheckpointHook', 'ExportWeightsHook', 'RandomStateHook']
+__all__ = [
+    'AtomicCheckpointHook',
+    'ClassEmbeddingsHook',
+    'ExportWeightsHook',
+    'RandomStateHook',
+    'ThroughputHook',
+]

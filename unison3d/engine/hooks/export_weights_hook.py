@@ -11,6 +11,7 @@ from mmengine.dist import master_only
 from mmengine.hooks import EMAHook, Hook
 from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
+from torch import nn
 
 from unison3d.engine.checkpoint import save_weights
 from unison3d.errors import ConfigError
@@ -22,8 +23,7 @@ from unison3d.version import __version__
 class ExportWeightsHook(Hook):
     """Writes ``<work_dir>/<filename>`` when training ends, as safetensors.
 
-    With an :class:`mmengine.hooks.EMAHook` in the run the averaged weights are exported. The
-    metadata holds ``unison3d_version``, ``epoch``, ``iter``, ``seed``, the model part of the
+    The metadata holds ``unison3d_version``, ``epoch``, ``iter``, ``seed``, the model part of the
     config as JSON under ``model``, and what ``metadata`` adds.
 
     Args:
@@ -31,7 +31,12 @@ class ExportWeightsHook(Hook):
         dtype: ``'float16'`` halves the file, ``'float32'`` keeps every bit.
         exclude: names that start with one of these prefixes are left out, for modules that only
             training needs.
+        averaged: True exports the weights that an :class:`mmengine.hooks.EMAHook` has averaged,
+            False those of the last step; None averages where the run does.
         metadata: further text to store, by name.
+
+    Raises:
+        ConfigError: another dtype, or ``averaged`` in a run that does not average.
     """
 
     priority = 'LOWEST'
@@ -42,6 +47,7 @@ class ExportWeightsHook(Hook):
         *,
         dtype: str = 'float16',
         exclude: tuple[str, ...] = (),
+        averaged: bool | None = None,
         metadata: Mapping[str, str] | None = None,
     ) -> None:
         if dtype not in ('float16', 'float32'):
@@ -51,14 +57,23 @@ class ExportWeightsHook(Hook):
         self._filename = filename
         self._dtype = getattr(torch, dtype)
         self._exclude = tuple(exclude)
+        self._averaged = averaged
         self._metadata = dict(metadata or {})
+
+    def before_train(self, runner: Runner) -> None:
+        # Said now, and not when the training is over.
+        if self._averaged and not _averages(runner):
+            raise ConfigError(
+                'ExportWeightsHook: averaged is True, but no EMAHook is in the run. Add one '
+                '(default_hooks.ema.type=EMAHook) or leave averaged out.'
+            )
 
     @master_only
     def after_train(self, runner: Runner) -> None:
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model
-        for hook in runner.hooks:
-            if isinstance(hook, EMAHook):
-                model = hook.ema_model.module
+        averages = _averages(runner)
+        if averages and self._averaged is not False:
+            model = averages[-1]
         state = {
             name: value
             for name, value in model.state_dict().items()
@@ -79,3 +94,8 @@ class ExportWeightsHook(Hook):
         if isinstance(model_config, dict):
             facts['model'] = json.dumps(model_config, default=str)
         return {**facts, **self._metadata}
+
+
+def _averages(runner: Runner) -> list[nn.Module]:
+    """Averaged models of the run."""
+    return [hook.ema_model.module for hook in runner.hooks if isinstance(hook, EMAHook)]
