@@ -143,7 +143,7 @@ def test_the_wrong_system(wrong):
 def test_a_close_relative():
     with pytest.raises(CheckpointError, match='not a complete oneformer3d model') as caught:
         translate(get_system('oneformer3d'), small('uniseg3d'))
-    assert 'decoder.out_cls.0.weight' in str(caught.value)
+    assert 'tasks.closed_set.head.out_cls.0.weight' in str(caught.value)
 
 
 def test_a_final_bias_tells_the_relatives_apart():

@@ -173,6 +173,17 @@ def test_sentence_vectors_are_cached(made, encoder, tmp_path):
     np.testing.assert_array_equal(_dataset(text_encoder=config)[0]['sentence_embeddings'], vectors)
 
 
+def test_sentence_vectors_of_any_length_stay_so(made, encoder, tmp_path, monkeypatch):
+    kind = TEXT_ENCODERS.get('CountingEncoder')
+    monkeypatch.setattr(kind, 'unit_rows', False)
+    monkeypatch.setattr(kind, '_encode', lambda self, phrases: torch.full((len(phrases), 4), 3.0))
+    for _ in range(2):
+        dataset = _dataset(cache_dir=str(tmp_path), text_encoder=dict(type='CountingEncoder'))
+        vectors = dataset[0]['sentence_embeddings']
+        assert vectors.dtype == np.float32
+        np.testing.assert_array_equal(vectors, 3)
+
+
 def test_test_samples_are_the_same_every_time(made):
     pipeline = [dict(type='RandomRotate'), dict(type='SampleClicks'), dict(type='PackScene')]
     dataset = _dataset(test_mode=True, pipeline=pipeline)

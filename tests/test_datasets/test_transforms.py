@@ -58,6 +58,8 @@ def test_whole_pipeline_fits_together(seed):
     assert prompts.text_targets.shape == (prompts.num_texts, num_instances)
     assert prompts.text_embeddings.shape == (prompts.num_texts, 5)
     assert not any('coffee table' in text for text in prompts.texts)
+    kinds = {text: kind for text, _, kind in SENTENCES}
+    assert prompts.text_kinds == [kinds[text] for text in prompts.texts]
 
 
 def test_the_same_generator_gives_the_same_sample():

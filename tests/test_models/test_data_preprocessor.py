@@ -137,3 +137,55 @@ def test_published_voxelisation(path):
         np.testing.assert_array_equal(
             batch.voxels.spatial_shape, arrays[f'{case}/out/spatial_shape']
         )
+
+
+class TestOneFormer3D:
+    """Options of the published variants."""
+
+    points = torch.tensor([[0.31, 0.0, 0.0], [0.34, 0.0, 0.0], [-0.05, 0.2, 0.0], [0.4, 0.3, 0.1]])
+
+    def inputs(self, points):
+        colors = torch.linspace(0, 1, 3 * len(points)).view(-1, 3)
+        return {'points': points, 'colors': colors, 'superpoints': torch.zeros(len(points)).long()}
+
+    def collate(self, *scenes, **options):
+        scenes = [self.inputs(points) for points in scenes]
+        inputs = {name: [scene[name] for scene in scenes] for name in scenes[0]}
+        return ScenePreprocessor(voxel_size=0.1, **options).collate(inputs)
+
+    def test_voxels_in_place_of_superpoints(self):
+        batch = self.collate(self.points, self.points + 5, keys='voxels')
+        # The first two points share a cell, counted from the lowest point.
+        assert batch.num_superpoints == [3, 3]
+        for ids in batch.superpoints:
+            assert sorted(set(ids.tolist())) == [0, 1, 2]
+            assert ids[0] == ids[1]
+        assert batch.point_to_superpoint.tolist() == batch.point_to_voxel.tolist()
+        assert [len(rows) for rows in batch.positions] == [3, 3]
+
+    def test_cells_of_the_scan_itself(self):
+        batch = self.collate(self.points, shift_to_minimum=False)
+        expected = (self.points / 0.1).floor().int()
+        assert torch.equal(batch.voxels.coordinates[batch.point_to_voxel][:, 1:], expected)
+        assert batch.voxels.coordinates.min() < 0
+        assert batch.voxels.spatial_shape is None
+        moved = self.collate(self.points + 0.07, shift_to_minimum=False)
+        assert not torch.equal(moved.point_to_voxel, batch.point_to_voxel)
+
+    def test_colour_statistics(self):
+        mean, std = (0.4, 0.5, 0.6), (0.2, 0.3, 0.4)
+        batch = self.collate(
+            self.points[2:], point_features=('color',), color_mean=mean, color_std=std
+        )
+        colors = self.inputs(self.points[2:])['colors']
+        expected = (colors - torch.tensor(mean)) / torch.tensor(std)
+        torch.testing.assert_close(batch.voxels.features[batch.point_to_voxel], expected)
+
+    def test_wrong_options(self):
+        for options in (
+            {'keys': 'points'},
+            {'color_mean': (0.5, 0.5, 0.5)},
+            {'color_mean': (0, 0, 0), 'color_std': (1, 0, 1)},
+        ):
+            with pytest.raises(ConfigError):
+                ScenePreprocessor(**options)

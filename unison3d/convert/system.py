@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from unison3d.convert.shapes import Architecture, Shape
 
-FROZEN_TEXT = 'frozen text tower; ours is the text encoder of the config'
+FROZEN_TEXT = 'frozen text tower; ClipTextEncoder(weights=...) reads it from this same file'
 TRAINING_ONLY = 'part of the loss, not of the model'
 
 

@@ -1,7 +1,8 @@
 """UniSeg3D parameter names to those of :class:`~unison3d.models.UnifiedSegmentor`.
 
 Rules are tried in order; the first prefix that fits is replaced. The model is expected to call
-its tasks ``closed_set``, ``click`` and ``text``.
+its tasks ``closed_set``, ``click`` and ``text``, and the contrastive link ``contrastive``, as
+``configs/_base_/models/uniseg3d.py`` does.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from unison3d.convert.shapes import (
     under,
 )
 from unison3d.convert.sparse_unet_shapes import read_sparse_unet
-from unison3d.convert.system import FROZEN_TEXT, TRAINING_ONLY, System
+from unison3d.convert.system import FROZEN_TEXT, System
 from unison3d.convert.translate import translate
 
 PREFIXES: tuple[tuple[str, str], ...] = (
@@ -31,6 +32,7 @@ PREFIXES: tuple[tuple[str, str], ...] = (
     ('pred_iou_proj.', 'tasks.closed_set.quality_head.'),
     ('lang.Mlp.fc1.', 'tasks.text.text_mlp.0.'),
     ('lang.Mlp.fc2.', 'tasks.text.text_mlp.2.'),
+    ('criterion.contrastive_criterion.', 'links.contrastive.'),
 )
 
 # Rows of ``type_embedding.weight``.
@@ -66,9 +68,11 @@ def read_uniseg3d(shapes: Mapping[str, Shape]) -> Architecture:
         **mlp('tasks.text.text_mlp', text_dim, text_dim, channels),
         **dict.fromkeys(TYPE_ROWS, (channels,)),
     }
+    # Only training needs it, so a file may come without.
+    links = {name: () for name in shapes if name == 'links.contrastive.logit_scale'}
     return Architecture(
         f'{backbone.summary}; {widths.summary}, text embeddings of {embedding_dim}',
-        {**backbone.shapes, **under('decoder.', decoder), **tasks},
+        {**backbone.shapes, **under('decoder.', decoder), **tasks, **links},
         backbone.kernels,
     )
 
@@ -79,7 +83,7 @@ UNISEG3D = System(
     target='UnifiedSegmentor',
     architecture=read_uniseg3d,
     rules=PREFIXES,
-    dropped=(('lang.text_encoder.', FROZEN_TEXT), ('criterion.', TRAINING_ONLY)),
+    dropped=(('lang.text_encoder.', FROZEN_TEXT),),
     rows=(('type_embedding.weight', TYPE_ROWS),),
     ours_only=(
         ('tasks.closed_set.class_embeddings', 'made from class names, not stored there'),
@@ -99,7 +103,7 @@ def convert_state_dict(published: Mapping[str, Tensor]) -> tuple[dict[str, Tenso
 
     Returns:
         Tensors by our names, and the published names that have no place here (the frozen text
-        tower, the scale of the contrastive loss).
+        tower).
     """
     translation = translate(UNISEG3D, published, 'krsc', strict=False)
     report = translation.report

@@ -176,6 +176,7 @@ class ProcessedSegDataset(SceneDataset):
             if self._text_config is not None:
                 results['sentence_embeddings'] = self._embed(results['sentences'], None)
         results['num_classes'] = self.label_space.num_classes
+        results['label_space'] = self.label_space.name
         if self.normals == 'none':
             results['normals'] = None  # zeros in the cache, which transforms need not turn
         return results

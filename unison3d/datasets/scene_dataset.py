@@ -19,7 +19,7 @@ from unison3d.datasets.scene_record import (
     to_record,
     write_record,
 )
-from unison3d.errors import FileFormatError
+from unison3d.errors import ConfigError, FileFormatError
 from unison3d.io import atomic_write, read_npy_array
 from unison3d.registry import TEXT_ENCODERS, TRANSFORMS
 from unison3d.structures.label_space import SCANNET20
@@ -40,7 +40,7 @@ class SceneDataset(BaseDataset):
     instance_semantic     int64, (M,), 0..20
     instance_names        M names, open vocabulary
     sentences             list of dicts: text, targets (list of instances), kind
-    sentence_embeddings   float32, (T, D), unit rows; with a text encoder only
+    sentence_embeddings   float32, (T, D), as the text encoder gives them
     name                  of the scene
     num_classes           K where the label space is another one; then semantic is 0..K
     rng                   in test mode: a generator that depends on seed and index alone
@@ -56,6 +56,8 @@ class SceneDataset(BaseDataset):
             first; several workers and epochs share it. None makes scenes again every time.
         text_encoder: config of a text encoder, or None for no sentence vectors.
         seed: of the random numbers of a test pipeline.
+        mix_scenes: options of :class:`~unison3d.datasets.transforms.MixScenes`, which then comes
+            before the pipeline. Training only. None mixes nothing.
         **kwargs: of ``mmengine.dataset.BaseDataset``: ``test_mode``, ``indices``, ...
     """
 
@@ -68,8 +70,16 @@ class SceneDataset(BaseDataset):
         cache_dir: str | None = None,
         text_encoder: dict | None = None,
         seed: int = 0,
+        mix_scenes: dict | None = None,
         **kwargs: Any,
     ) -> None:
+        if mix_scenes is not None:
+            if kwargs.get('test_mode', False):
+                raise ConfigError(
+                    f'{type(self).__name__}: mix_scenes is {mix_scenes} with test_mode=True. '
+                    'Scenes are mixed for training only; leave mix_scenes out.'
+                )
+            pipeline = [{'type': 'MixScenes', **mix_scenes}, *pipeline]
         self.cache_dir = None if cache_dir is None else Path(cache_dir).expanduser()
         self.seed = seed
         self._text_config = text_encoder
@@ -137,22 +147,23 @@ class SceneDataset(BaseDataset):
 
     def _embed(self, sentences: list[dict], record_path: Path | None) -> np.ndarray:
         texts = [sentence['text'] for sentence in sentences]
+        if self._text_encoder is None:
+            self._text_encoder = TEXT_ENCODERS.build(self._text_config)
+        settle = _unit if self._text_encoder.unit_rows else np.float32
         path = None
         if record_path is not None:
             key = _digest([self._text_config, texts])
             path = record_path.with_name(f'{record_path.stem}.text-{key}.npy')
             if path.exists():
                 try:
-                    return _unit(_read_vectors(path, len(texts)))
+                    return settle(_read_vectors(path, len(texts)))
                 except FileFormatError as error:
                     MMLogger.get_current_instance().warning(f'{error} Making it again.')
-        if self._text_encoder is None:
-            self._text_encoder = TEXT_ENCODERS.build(self._text_config)
         vectors = self._text_encoder.encode(texts).numpy().astype(np.float16)
         if path is not None:
             with atomic_write(path) as file:
                 np.save(file, vectors)
-        return _unit(vectors)
+        return settle(vectors)
 
 
 def _read_vectors(path: Path, count: int) -> np.ndarray:

@@ -121,6 +121,13 @@ class SynthRoomsDataset(SceneDataset):
         seed = self.seed + draw
         return {**info, 'name': f'room_{seed:07d}', 'scene_seed': seed}
 
+    def draw_scene(self, rng: np.random.Generator) -> dict:
+        """One of the first ``num_scenes`` rooms, also with ``endless``.
+
+        What an endless stream has shown so far is not in a checkpoint; the generator is.
+        """
+        return self.load_scene(super().get_data_info(int(rng.integers(len(self)))))
+
     def _options(self, scene_seed: int) -> dict:
         options = dict(self.scene_options)
         draw = np.random.default_rng([scene_seed, self.CAMERA_STREAM]).random()

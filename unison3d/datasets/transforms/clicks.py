@@ -10,35 +10,8 @@ from scipy.spatial import cKDTree
 
 from unison3d.datasets.transforms.sample_edit import bounds, rows_by_id, sample_rng
 from unison3d.errors import ConfigError
+from unison3d.models.click_simulation import voxel_representatives
 from unison3d.registry import TRANSFORMS
-
-
-def voxel_representatives(points: np.ndarray, voxel: float) -> np.ndarray:
-    """The first point of every occupied voxel, voxels counted from the origin.
-
-    Args:
-        points: float32, (N, 3).
-        voxel: metres.
-
-    Returns:
-        int64, (R,), ascending.
-    """
-    points = np.asarray(points)
-    if len(points) == 0:
-        return np.zeros(0, np.int64)
-    cells = [np.floor(points[:, axis] / voxel).astype(np.int64) for axis in range(3)]
-    size = [int(cell.max() - cell.min()) + 1 for cell in cells]
-    x, y, z = (cell - cell.min() for cell in cells)
-    keys = (x * size[1] + y) * size[2] + z
-    if np.prod(size, dtype=np.float64) > 64 * len(keys):  # a table would waste memory
-        return np.sort(np.unique(keys, return_index=True)[1])
-    first = np.full(int(np.prod(size)), -1, np.int32)
-    first[keys[::-1]] = np.arange(
-        len(keys) - 1, -1, -1, dtype=np.int32
-    )  # the first is written last
-    is_first = np.zeros(len(keys), bool)
-    is_first[first[first >= 0]] = True
-    return np.flatnonzero(is_first)
 
 
 def farthest_inside_clicks(

@@ -40,7 +40,10 @@ class PackScene:
         }
         if results.get('elastic_points') is not None:
             inputs['elastic_points'] = _tensor(results['elastic_points'])
-        sample = SceneSample(metainfo={'name': results.get('name', 'scene')})
+        meta = {'name': results.get('name', 'scene')}
+        if results.get('label_space') is not None:
+            meta['label_space'] = results['label_space']
+        sample = SceneSample(metainfo=meta)
         for key, field in self.FIELDS:
             if results.get(key) is not None:
                 sample.set_data({field: _tensor(results[key])})
@@ -52,11 +55,14 @@ class PackScene:
     @staticmethod
     def _prompts(results: dict) -> Prompts:
         prompts = {}
-        for key in ('click_superpoints', 'click_positive', 'click_objects', 'click_targets'):
+        clicks = ('click_superpoints', 'click_positive', 'click_objects', 'click_targets')
+        for key in (*clicks, 'boxes', 'box_objects'):
             if results.get(key) is not None:
                 prompts[key] = _tensor(results[key])
         if results.get('text_targets') is not None:
             prompts['texts'] = [sentence['text'] for sentence in results['sentences']]
+            kinds = [sentence.get('kind') or '' for sentence in results['sentences']]
+            prompts['text_kinds'] = kinds if any(kinds) else []
             prompts['text_targets'] = _tensor(results['text_targets'])
             if results.get('sentence_embeddings') is not None:
                 prompts['text_embeddings'] = _tensor(results['sentence_embeddings']).float()

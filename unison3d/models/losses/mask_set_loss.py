@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from unison3d.errors import ConfigError
 from unison3d.models.losses.mask_losses import bce_loss, dice_loss
 
 
@@ -39,6 +41,8 @@ class MaskSetLoss:
         dice_final: factor on dice at the last layer.
         dice_auxiliary: factor on dice at the other layers; ``'4/B'`` is the published rule, which
             depends on the batch size and equals 1 at the published batch of 4.
+        average: mask terms are averaged over the scenes that have any (``'supervised'``) or over
+            all scenes of the batch (``'batch'``, OneFormer3D trained on instances alone).
 
     Source:
         UniSeg3D (arXiv:2407.03263); factors from its released configuration.
@@ -52,7 +56,11 @@ class MaskSetLoss:
         background_weight: float = 0.1,
         dice_final: float = 4.0,
         dice_auxiliary: float | str = 1.0,
+        average: Literal['supervised', 'batch'] = 'supervised',
     ) -> None:
+        if average not in ('supervised', 'batch'):
+            raise ConfigError(f"average is {average!r}, expected 'supervised' or 'batch'")
+        self.average = average
         self.class_loss_weight = class_loss_weight
         self.bce_weight = bce_weight
         self.dice_weight = dice_weight
@@ -71,14 +79,19 @@ class MaskSetLoss:
         if not scenes:
             return torch.zeros(())
         zero = scenes[0].mask_logits.sum() * 0
-        class_terms = [self._class_term(scene) for scene in scenes]
+        class_terms = [
+            class_loss(scene.class_logits, scene.labels, self.background_weight)
+            for scene in scenes
+            if scene.class_logits is not None
+        ]
         class_terms = [term for term in class_terms if term is not None]
         class_term = torch.stack(class_terms).mean() if class_terms else zero
         supervised = [scene for scene in scenes if len(scene.mask_logits)]
         if not supervised:
             return self.class_loss_weight * class_term + zero
-        bce = torch.stack([bce_loss(s.mask_logits, s.masks) for s in supervised]).mean()
-        dice = torch.stack([dice_loss(s.mask_logits, s.masks) for s in supervised]).mean()
+        count = len(supervised) if self.average == 'supervised' else batch_size
+        bce = torch.stack([bce_loss(s.mask_logits, s.masks) for s in supervised]).sum() / count
+        dice = torch.stack([dice_loss(s.mask_logits, s.masks) for s in supervised]).sum() / count
         factor = self.dice_final if final else self.dice_auxiliary
         if factor == '4/B':
             factor = 4 / batch_size
@@ -88,9 +101,17 @@ class MaskSetLoss:
             + self.dice_weight * factor * dice
         )
 
-    def _class_term(self, scene: MaskTargets) -> Tensor | None:
-        if scene.class_logits is None or not bool((scene.labels >= 0).any()):
-            return None
-        weight = scene.class_logits.new_ones(scene.class_logits.shape[1])
-        weight[-1] = self.background_weight
-        return F.cross_entropy(scene.class_logits, scene.labels, weight, ignore_index=-1)
+
+def class_loss(logits: Tensor, labels: Tensor, background_weight: float) -> Tensor | None:
+    """Cross-entropy with a lighter background, the last class; None where nothing is supervised.
+
+    Args:
+        logits: (R, K).
+        labels: int64, (R,), -1 is not supervised.
+        background_weight: weight of the background; the others have 1.
+    """
+    if not bool((labels >= 0).any()):
+        return None
+    weight = logits.new_ones(logits.shape[1])
+    weight[-1] = background_weight
+    return F.cross_entropy(logits, labels, weight, ignore_index=-1)

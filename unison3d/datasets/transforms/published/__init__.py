@@ -11,6 +11,7 @@ from unison3d.datasets.transforms.published.clicks import AddClickPrompts
 from unison3d.datasets.transforms.published.elastic import AddElasticCoords
 from unison3d.datasets.transforms.published.load import LoadPointLabels, LoadPointTable
 from unison3d.datasets.transforms.published.pack import PackPublishedInputs
+from unison3d.datasets.transforms.published.pack_scene import PackPublishedScene
 from unison3d.datasets.transforms.published.points import (
     FlipPoints,
     MapClasses,
@@ -31,6 +32,7 @@ __all__ = [
     'MapClasses',
     'NormalizePointColors',
     'PackPublishedInputs',
+    'PackPublishedScene',
     'RotateScaleTranslate',
     'SamplePointTable',
 ]

@@ -122,6 +122,8 @@ class NormalizePointColors:
         points = results['points'].copy()
         points[:, 3:6] = (points[:, 3:6] - self.mean) / self.std
         results['points'] = points
+        # For those who need the colours of the file again.
+        results['color_statistics'] = (self.mean, self.std)
         return results
 
 

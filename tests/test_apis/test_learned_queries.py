@@ -1,0 +1,52 @@
+"""Models with learned queries behind the Segmenter."""
+
+from __future__ import annotations
+
+import pytest
+from test_models.oneformer3d_samples import learned_model
+from tiny import scene_inputs
+
+from unison3d.apis import Segmenter
+from unison3d.errors import ConfigError
+from unison3d.structures import PointScene
+
+MIXED = {
+    'type': 'MixedLabelSetsTask',
+    'label_spaces': ('structured3d', 'scannet20'),
+    'default': 'scannet20',
+}
+
+
+def segmenter(task: dict) -> Segmenter:
+    inputs = scene_inputs(2000)
+    model = Segmenter(learned_model(task))
+    scene = PointScene.from_arrays(inputs['points'].numpy(), inputs['colors'].numpy())
+    model.set_scene(scene)
+    return model
+
+
+def test_the_scene_is_cut_into_the_voxels_of_the_model(tmp_path):
+    model = segmenter({})
+    result = model.predict()
+    assert result.tasks == ['semantic', 'instance', 'panoptic']
+    masks = result.sample.pred_instances
+    assert masks.superpoint_masks.shape[1] == model.scene.superpoints.max() + 1
+    names = {path.name for path in result.save(tmp_path / 'out')}
+    assert {'semantic.ply', 'panoptic.ply', 'instance.ply', 'result.json'} <= names
+
+
+def test_questions_that_a_model_leaves_out(tmp_path):
+    model = segmenter(MIXED)
+    result = model.predict()
+    assert result.tasks == ['instance']
+    assert result.label_space.name == 'scannet20'
+    assert result.save(tmp_path / 'out')
+    with pytest.raises(ConfigError, match="no part for the task 'semantic'; it has instance"):
+        model.predict('semantic')
+
+
+def test_an_empty_scene():
+    model = segmenter({})
+    inputs = scene_inputs(2)
+    model.set_scene(PointScene.from_arrays(inputs['points'][:0].numpy()))
+    assert len(model.predict().scene) == 0
