@@ -12,10 +12,13 @@ default_hooks = dict(
     checkpoint=dict(type='AtomicCheckpointHook', by_epoch=False, interval=500, max_keep_ckpts=2),
     sampler_seed=dict(type='DistSamplerSeedHook'),
 )
-log_processor = dict(by_epoch=False, window_size=50)
+# What is shown as a mean over the window; the sums of losses per task are called task/...
+mean_pattern = r'.*(loss|task/|time|grad_norm).*'
+log_processor = dict(by_epoch=False, window_size=50, mean_pattern=mean_pattern)
 log_level = 'INFO'
 randomness = dict(seed=0)
-# A process whose scenes have no sentence or no object leaves the layers for them unused.
-find_unused_parameters = True
+# Losses that do not apply are zeros tied to their parameters. A model with layers that no task of it
+# asks for (class embeddings without a task of classes) needs True in several processes.
+find_unused_parameters = False
 load_from = None
 resume = False

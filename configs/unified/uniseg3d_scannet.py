@@ -9,7 +9,12 @@ Needs four published files besides the data (see docs/checkpoints.md for the fir
 - uniseg3d_infos_train.pkl, uniseg3d_infos_val.pkl: sentences and pseudo masks.
 
 unison3d train configs/unified/uniseg3d_scannet.py
-unison3d test configs/unified/uniseg3d_scannet.py model_best.safetensors
+unison3d test configs/unified/uniseg3d_scannet.py work_dirs/uniseg3d_scannet/uniseg3d_scannet.safetensors
+
+Released weights lack the class embeddings, which come from the file above, and what UniSeg3D does not
+have: negative clicks and the predicted IoU of prompts. No number of this config depends on those two:
+
+unison3d test configs/unified/uniseg3d_scannet.py model_best.safetensors --cfg-options load_strict=False
 """
 
 _base_ = [
@@ -22,7 +27,7 @@ _base_ = [
 class_embeddings = 'data/scannet_cls_embedding.pth'
 text_tower = 'data/open_clip_pytorch_model.bin'
 load_from = 'data/sstnet_scannet.safetensors'
-# Published files hold a part of the model: the backbone, or all but the class embeddings.
+# The file holds the backbone alone.
 load_strict = False
 randomness = dict(seed=1)
 

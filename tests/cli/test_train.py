@@ -7,6 +7,7 @@ import pytest
 
 from unison3d.cli.configs import read_config
 from unison3d.cli.main import main, parse_arguments
+from unison3d.cli.train import _use_mixed_precision
 from unison3d.errors import ConfigError
 
 TOY = """
@@ -145,12 +146,22 @@ def test_overrides_that_do_not_fit(config, option, message):
     assert repr(option) in str(caught.value)
 
 
-def test_mixed_precision_without_a_gpu(config, capsys, monkeypatch):
+@pytest.mark.parametrize(
+    ('gpu', 'has_bfloat16', 'wrapper'),
+    [
+        (False, False, 'BFloat16OptimWrapper'),
+        (True, True, 'BFloat16OptimWrapper'),
+        (True, False, 'AmpOptimWrapper'),
+    ],
+)
+def test_mixed_precision(config, monkeypatch, gpu, has_bfloat16, wrapper):
     import torch
 
-    monkeypatch.setattr(torch.cuda, 'is_available', lambda: False)
-    assert main(['train', str(config), '--amp']) == 2
-    assert '--amp needs a CUDA device' in capsys.readouterr().err
+    monkeypatch.setattr(torch.cuda, 'is_available', lambda: gpu)
+    monkeypatch.setattr(torch.cuda, 'is_bf16_supported', lambda **options: has_bfloat16)
+    settings = read(config)
+    _use_mixed_precision(settings)
+    assert settings.optim_wrapper.type == wrapper
 
 
 def test_train_resume_and_test(unison3d, config, tmp_path):
@@ -190,3 +201,15 @@ def test_weights_of_another_architecture(config, tmp_path, capsys):
     words = ['test', str(config), str(tmp_path / 'other.pth'), '--work-dir', str(tmp_path / 'w')]
     assert main(words) == 5
     assert 'another architecture' in capsys.readouterr().err
+
+
+def test_a_measurement_needs_all_weights(config, tmp_path, capsys):
+    import torch
+
+    # Training may start from a part of them.
+    config.write_text(f'{TOY}load_strict = False\n')
+    torch.save({'state_dict': {'net.weight': torch.zeros(1, 2)}}, tmp_path / 'part.pth')
+    words = ['test', str(config), str(tmp_path / 'part.pth'), '--work-dir', str(tmp_path / 'w')]
+    assert main(words) == 5
+    assert 'net.bias' in capsys.readouterr().err
+    assert main([*words, '--cfg-options', 'load_strict=False']) == 0

@@ -11,6 +11,7 @@ from conftest import REPO_ROOT
 
 from unison3d import Segmenter
 from unison3d.cli.main import main
+from unison3d.io.images import read_color_image
 from unison3d.structures import SCANNET20, PointScene
 from unison3d.synth.sample import make_scene
 
@@ -48,6 +49,25 @@ def test_training_leaves_checkpoint_log_and_weights(work_dir):
     assert len(losses) == 2
     assert np.isfinite(losses).all()
     assert any('panoptic/PQ' in entry for entry in logs)
+
+
+def test_a_report_of_the_exported_weights(work_dir, tmp_path):
+    weights = work_dir / 'unified-s_smoke.safetensors'
+    cache = f'test_dataloader.dataset.cache_dir={work_dir.parent / "rooms"}'
+    words = ['test', str(CONFIG), str(weights), '--work-dir', str(tmp_path / 'work')]
+    words += ['--report', str(tmp_path / 'report'), '--cfg-options', cache]
+    assert main(words) == 0
+    report = json.loads((tmp_path / 'report' / 'report.json').read_text(encoding='utf-8'))
+    titles = {table['title'] for table in report['tables']}
+    assert {'semantic, by class', 'instance, by class', 'panoptic, by class'} <= titles
+    assert len(report['scenes']) == len(report['pictures']) == 2
+    means = [scene['mean'] for scene in report['scenes']]
+    assert means == sorted(means)
+    text = (tmp_path / 'report' / 'report.md').read_text(encoding='utf-8')
+    for picture in report['pictures'].values():
+        assert f']({picture})' in text
+        image = read_color_image(tmp_path / 'report' / picture)
+        assert len(np.unique(image.reshape(-1, 3), axis=0)) > 10
 
 
 def test_exported_weights_answer_all_tasks(work_dir, room, tmp_path):

@@ -325,6 +325,18 @@ def _rscan3() -> Iterator[tuple[str, str, Change]]:
     yield png, 'no image', whole(b'no image')
 
 
+def _arkitscenes() -> Iterator[tuple[str, str, Change]]:
+    mesh, boxes = LAYOUTS['arkitscenes'].files
+    # Its first point has other coordinates than that of the other meshes.
+    yield from (c for c in _mesh(mesh, binary=False) if 'a point is' not in c[1])
+    for value in ('nan', 'inf', '1e300', 'one'):
+        yield mesh, f'a point is {value}', text('\n0.3 0.5 ', f'\n{value} 0.5 ')
+    yield mesh, 'no colours', text('uchar red', 'uchar rot')
+    yield mesh, 'a face names vertex 9', text('\n3 6 7 8', '\n3 6 7 9')
+    yield boxes, 'a box of no size', text('[1.2, 0.8, 0.8]', '[1.2, 0, 0.8]')
+    yield boxes, 'axes of another length', text('[0, 1, 0, -1,', '[0, 2, 0, -1,')
+
+
 def _custom() -> Iterator[tuple[str, str, Change]]:
     mesh, names, train = LAYOUTS['custom'].files
     yield from (c for c in _mesh(mesh) if c[1] not in ('no face', '0 of face'))
@@ -403,6 +415,7 @@ _TABLE: dict[str, Callable[[], Iterator[tuple[str, str, Change]]]] = {
     'replica': _replica,
     'matterport3d': _matterport3d,
     '3rscan': _rscan3,
+    'arkitscenes': _arkitscenes,
     'custom': _custom,
     'custom npz': _custom_npz,
 }

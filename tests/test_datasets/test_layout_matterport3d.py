@@ -93,6 +93,13 @@ def test_object_ids_out_of_range(tmp_path):
     assert 'objectId 1000000000' in the_reason(tmp_path)
 
 
+def test_an_object_without_segments_has_no_points(tmp_path):
+    write_region(tmp_path, groups=[*GROUPS, {'objectId': 9, 'label': 'floor', 'segments': []}])
+    layout = get_layout('matterport3d')
+    scan = layout.read(layout.scans(tmp_path)[0])
+    assert 10 not in scan.instance_ids and scan.instance_names[9] == 'floor'
+
+
 def test_a_folder_of_something_else(tmp_path):
     with pytest.raises(FileFormatError, match='region_segmentations'):
         get_layout('matterport3d').scans(tmp_path)

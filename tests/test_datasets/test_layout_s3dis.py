@@ -150,6 +150,15 @@ def test_blank_lines_and_line_ends_do_not_matter(tmp_path):
         np.testing.assert_array_equal(read_points(path), np.arange(1, 13).reshape(2, 6))
 
 
+def test_hidden_folders_are_no_rooms(tmp_path):
+    room = write_room(tmp_path).parent
+    (room.parent / '.cache').mkdir()
+    assert len(get_layout('s3dis').scans(tmp_path)) == 1
+    # A folder that lost its annotations is a room, and fails.
+    (room.parent / 'office_9').mkdir()
+    assert len(get_layout('s3dis').scans(tmp_path)) == 2
+
+
 def test_missing_files_and_odd_names(tmp_path):
     folder = write_room(tmp_path, words=('ceiling_1',))
     (folder / 'ceiling_1.txt').write_text('\n')

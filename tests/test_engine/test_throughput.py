@@ -5,6 +5,8 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from conftest import REPO_ROOT
+from mmengine.config import Config
 from mmengine.logging import MessageHub
 
 from tests.test_engine.scenes import scene_runner
@@ -34,7 +36,7 @@ def batch(*sizes: int) -> dict:
 
 def test_rates_count_every_iteration_and_no_validation(clock):
     hub = MessageHub.get_instance('throughput')
-    runner = SimpleNamespace(hooks=[], iter=0, message_hub=hub)
+    runner = SimpleNamespace(hooks=[], iter=0, message_hub=hub, train_dataloader=range(9))
     hook = ThroughputHook(interval=2)
     hook.before_train(runner)
     for iteration, (seconds, data) in enumerate([(1, batch(100, 200)), (3, batch(500))]):
@@ -67,7 +69,8 @@ def test_every_line_of_the_log_has_losses_per_task_speed_and_memory(tmp_path):
         'throughput': {'type': 'ThroughputHook'},
         'logger': {'type': 'LoggerHook', 'interval': 1},
     }
-    processor = {'type': 'LogProcessor', 'by_epoch': False}
+    runtime = Config.fromfile(REPO_ROOT / 'configs' / '_base_' / 'default_runtime.py')
+    processor = {'type': 'LogProcessor', **runtime.log_processor}
     runner = scene_runner(tmp_path, default_hooks=hooks, log_processor=processor)
     runner.train()
     (log,) = tmp_path.glob('*/vis_data/scalars.json')
@@ -79,6 +82,11 @@ def test_every_line_of_the_log_has_losses_per_task_speed_and_memory(tmp_path):
         assert losses | speed <= line.keys()
         assert line['points_per_s'] == pytest.approx(6900 * line['scenes_per_s'])
         assert 50 < line['peak_rss_mb'] < 1e6
+        parts = [line[name] for name in ('loss_instance', 'loss_semantic', 'loss_quality')]
+        assert line['task/closed_set'] == pytest.approx(sum(parts), rel=1e-4)
+        tasks = [value for name, value in line.items() if name.startswith('task/')]
+        assert len(tasks) == 4
+        assert sum(tasks) == pytest.approx(line['loss'], rel=1e-4)
 
 
 def test_it_takes_the_interval_of_the_logger(tmp_path):

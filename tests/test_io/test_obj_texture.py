@@ -108,6 +108,8 @@ def test_damaged_materials(tmp_path):
     path = write(tmp_path, materials='newmtl red\n')
     with pytest.raises(FileFormatError, match=r'a\.mtl: no material'):
         read_textured_obj(path)
+    path = write(tmp_path, materials='newmtl\tred\n\tmap_Kd\ta.png\n')
+    assert len(read_textured_obj(path)[0]) == 3
     # Only the name counts: what a file names elsewhere is not opened.
     path = write(tmp_path, materials='newmtl red\nmap_Kd ../../x\\y/a.png\n')
     assert len(read_textured_obj(path)[0]) == 3

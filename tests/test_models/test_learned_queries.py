@@ -139,6 +139,10 @@ def test_scenes_without_instances_and_without_matches():
     losses = losses_of(model, (batch, empty), room(model, seed=1))
     assert all(value.isfinite() for value in losses.values())
     sum(losses.values()).backward()
+    model.zero_grad(set_to_none=True)
+    sum(losses_of(model, (batch, empty)).values()).backward()
+    # A parameter without a gradient in one process would stop a distributed run.
+    assert not [name for name, p in model.named_parameters() if p.grad is None]
 
 
 def test_averages_over_the_batch():
@@ -248,8 +252,15 @@ class TestMixed:
         losses = losses_of(model, *rooms)
         assert losses.keys() == {'loss_instance', 'loss_score'}
         sum(losses.values()).backward()
-        grads = {name: p.grad for name, p in model.tasks.named_parameters()}
-        assert all(g is not None for name, g in grads.items() if 'score_head' not in name)
+        assert not [name for name, p in model.named_parameters() if p.grad is None]
+
+    def test_a_batch_of_one_reaches_the_parameters_of_both(self):
+        model = learned_model(self.task)
+        losses = losses_of(model, room(model, label_space='scannet20'))
+        sum(losses.values()).backward()
+        other = model.tasks['closed_set'].queries_of['structured3d'].weight.grad
+        assert other is not None
+        assert not other.any()
 
     def test_who_does_not_say_is_refused_or_gets_the_default(self):
         model = learned_model(self.task)

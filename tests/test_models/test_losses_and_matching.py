@@ -94,7 +94,11 @@ def test_dice_factors_of_last_and_other_layers():
 
 def test_unknown_classes_are_not_learned():
     scene = _scene(0.0)
-    scene.class_logits, scene.labels = torch.randn(2, 3), torch.tensor([-1, -1])
+    scene.class_logits = torch.randn(2, 3, requires_grad=True)
+    scene.labels = torch.tensor([-1, -1])
     with_class = MaskSetLoss()([scene], final=True, batch_size=1)
     without = MaskSetLoss()([_scene(0.0)], final=True, batch_size=1)
-    torch.testing.assert_close(with_class, without)
+    torch.testing.assert_close(with_class.detach(), without)
+    # A parameter without a gradient in one process would stop a distributed run.
+    (gradient,) = torch.autograd.grad(with_class, scene.class_logits)
+    assert not gradient.any()

@@ -24,12 +24,17 @@ TASKS: dict[str, str] = {
     'referring': 'text',
     'open_vocabulary': 'open_vocabulary',
 }
-_NEEDED_PROMPTS = {'interactive': 'a click', 'referring': 'a sentence'}
+_NEEDED_PROMPTS = {'interactive': 'a click or a box', 'referring': 'a sentence'}
 
 ClickLike = Click | Sequence[float]
 
 
-def as_tasks(tasks: Any, given: Mapping[str, bool], available: Collection[str]) -> list[str]:
+def as_tasks(
+    tasks: Any,
+    given: Mapping[str, bool],
+    available: Collection[str],
+    unanswered: Collection[str] = (),
+) -> list[str]:
     """Names of tasks in the order of :data:`TASKS`.
 
     Args:
@@ -37,23 +42,25 @@ def as_tasks(tasks: Any, given: Mapping[str, bool], available: Collection[str]) 
             given.
         given: whether there is a prompt, by task that takes one.
         available: tasks of the model.
+        unanswered: names that these tasks leave out.
 
     Raises:
         ConfigError: no task, an unknown one, or one the model does not have.
         PromptError: a task without its prompt.
     """
+    has = {name: TASKS[name] in available and name not in unanswered for name in TASKS}
     if tasks is None:
-        return [n for n in TASKS if given.get(n, TASKS[n] in available)]
+        return [name for name in TASKS if given.get(name, has[name])]
     names = _items(tasks, 'tasks', ConfigError)
     if not names:
         raise ConfigError(f'tasks is empty; name some of {", ".join(TASKS)}, or leave it out')
     for name in names:
         if not isinstance(name, str) or name not in TASKS:
             raise ConfigError(f'unknown task {name!r}; choose from {", ".join(TASKS)}')
-        if TASKS[name] not in available:
+        if not has[name]:
             raise ConfigError(
                 f'the model of these weights has no part for the task {name!r}; it has '
-                f'{", ".join(n for n in TASKS if TASKS[n] in available)}'
+                f'{", ".join(n for n in TASKS if has[n])}'
             )
         if name in _NEEDED_PROMPTS and not given[name]:
             raise PromptError(
@@ -78,10 +85,10 @@ def as_clicks(clicks: Any) -> list[Click]:
     """
     if clicks is None:
         return []
-    clicks = _plain(clicks)
-    if isinstance(clicks, Click) or _is_flat(clicks):
+    clicks = plain(clicks)
+    if isinstance(clicks, Click) or is_flat(clicks):
         clicks = [clicks]
-    items = [_plain(item) for item in _items(clicks, 'clicks', PromptError)]
+    items = [plain(item) for item in _items(clicks, 'clicks', PromptError)]
     made = [_checked_click(item) if isinstance(item, Click) else item for item in items]
     following = 1 + max((c.object for c in made if isinstance(c, Click)), default=-1)
     for index, item in enumerate(made):
@@ -136,7 +143,7 @@ def as_vocabulary(vocabulary: Any) -> list[str] | None:
 
 def _items(value: Any, what: str, error: type[Exception]) -> list[Any]:
     """A list of what was given; a string is one item."""
-    value = _plain(value)
+    value = plain(value)
     if isinstance(value, str) and what != 'clicks':
         return [value]
     if isinstance(value, (str, bytes, Mapping)) or not isinstance(value, Iterable):
@@ -146,7 +153,7 @@ def _items(value: Any, what: str, error: type[Exception]) -> list[Any]:
     return list(value)
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """Arrays and tensors as nested lists."""
     return value.tolist() if isinstance(value, (np.ndarray, np.generic, torch.Tensor)) else value
 
@@ -155,20 +162,27 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, Real) and not isinstance(value, bool)
 
 
-def _is_flat(value: Any) -> bool:
+def is_flat(value: Any) -> bool:
     """Whether this is one position rather than a list of them."""
     return isinstance(value, (list, tuple)) and bool(value) and all(map(_is_number, value))
 
 
+def as_numbers(value: Any) -> list[float] | None:
+    """Numbers as floats, infinite where they are too large for one; None for anything else."""
+    value = plain(value)
+    if not is_flat(value):
+        return None
+    try:
+        return [float(number) for number in value]
+    except OverflowError:
+        return [math.inf] * len(value)
+
+
 def _position(value: Any) -> tuple[float, float, float]:
-    value = _plain(value)
-    if _is_flat(value) and len(value) == 3:
-        try:
-            x, y, z = (float(number) for number in value)
-        except OverflowError:
-            x = y = z = math.inf
-        if math.isfinite(x) and math.isfinite(y) and math.isfinite(z):
-            return x, y, z
+    value = plain(value)
+    numbers = as_numbers(value)
+    if numbers is not None and len(numbers) == 3 and all(map(math.isfinite, numbers)):
+        return tuple(numbers)
     raise PromptError(
         f'click {value!r} is not a position; expected three finite numbers x, y, z in the '
         'coordinates of the file'

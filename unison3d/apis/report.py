@@ -52,6 +52,11 @@ def _tasks(result: SceneResult) -> dict[str, dict[str, Any]]:
             {'position': list(c.position), 'positive': c.positive, 'object': c.object}
             for c in result.clicks
         ]
+        tasks['interactive']['boxes'] = [
+            {'center': list(b.center), 'size': list(b.size), 'yaw': b.yaw, 'object': b.object}
+            for b in result.boxes
+        ]
+        tasks['interactive']['texts'] = {str(i): text for i, text in result.click_texts.items()}
     if 'open_vocabulary' in tasks:
         tasks['open_vocabulary']['vocabulary'] = list(result.vocabulary)
     for name, record in result.records.items():

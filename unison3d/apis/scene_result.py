@@ -12,10 +12,12 @@ import numpy as np
 import torch
 
 from unison3d.apis import report, result_files
+from unison3d.apis.prompts import object_numbers
 from unison3d.apis.superpoint_table import SuperpointTable
 from unison3d.errors import ConfigError
 from unison3d.structures import (
     SCANNET20,
+    Box,
     Click,
     InstanceMasks,
     LabelSpace,
@@ -54,6 +56,8 @@ class SceneResult:
         tasks: names of the tasks that were asked.
         sample: predictions; the properties below are the way to read them.
         clicks: the clicks, in the coordinates of the file.
+        boxes: the boxes, likewise.
+        click_texts: sentences by clicked or boxed object.
         texts: the sentences.
         vocabulary: names of the open-vocabulary task, or an empty list.
         label_space: classes of the closed-set tasks.
@@ -67,6 +71,8 @@ class SceneResult:
     tasks: list[str]
     sample: SceneSample
     clicks: list[Click] = field(default_factory=list)
+    boxes: list[Box] = field(default_factory=list)
+    click_texts: dict[int, str] = field(default_factory=dict)
     texts: list[str] = field(default_factory=list)
     vocabulary: list[str] = field(default_factory=list)
     label_space: LabelSpace = SCANNET20
@@ -104,7 +110,7 @@ class SceneResult:
 
     @property
     def click_masks(self) -> InstanceMasks:
-        """One mask per clicked object, in ascending order of the object numbers."""
+        """One mask per clicked or boxed object, in ascending order of the object numbers."""
         return self._masks_field('interactive', 'pred_clicks')
 
     @property
@@ -127,7 +133,7 @@ class SceneResult:
             masks = self.open_instances
             sets['open_vocabulary'] = masks, [self.vocabulary[i] for i in masks.labels.tolist()]
         if 'interactive' in self.tasks:
-            objects = sorted({click.object for click in self.clicks})
+            objects = object_numbers(self.clicks, self.boxes)
             sets['interactive'] = self.click_masks, [f'object {i}' for i in objects]
         if 'referring' in self.tasks:
             sets['referring'] = self.text_masks, list(self.texts)

@@ -15,6 +15,14 @@ from scipy.spatial import cKDTree
 
 from unison3d.apis.answers import Answer, SceneAnswers, task_settings
 from unison3d.apis.model_file import SHIPPED_WEIGHTS, load_model
+from unison3d.apis.prompts import (
+    MAX_CLICK_DISTANCE,
+    BoxLike,
+    as_boxes,
+    as_click_texts,
+    make_prompts,
+    object_numbers,
+)
 from unison3d.apis.questions import (
     TASKS,
     ClickLike,
@@ -24,15 +32,12 @@ from unison3d.apis.questions import (
     as_vocabulary,
 )
 from unison3d.apis.scene_result import SceneResult, TaskRecord
-from unison3d.errors import ConfigError, PromptError, SceneError
+from unison3d.errors import ConfigError, SceneError
 from unison3d.fusion import fuse_capture, is_capture
 from unison3d.models import UnifiedSegmentor
 from unison3d.models.scene_batch import SceneFeatures
-from unison3d.structures import SCANNET20, Click, PointScene, Prompts, SceneSample
+from unison3d.structures import SCANNET20, PointScene, SceneSample
 from unison3d.superpoints import compute_superpoints, estimate_normals
-
-#: metres. A click farther from every point than this is a mistake.
-MAX_CLICK_DISTANCE = 0.25
 
 
 class Segmenter:
@@ -145,11 +150,18 @@ class Segmenter:
         # As in training, also where the file has normals of its own: those of a mesh are smoother.
         normals = estimate_normals(scene.points)[0]
         superpoints = scene.superpoints
-        if superpoints is None:
+        on_voxels = self.model.data_preprocessor.keys == 'voxels'
+        if on_voxels:
+            # The model looks at its own voxels, which are known when it has seen the scene.
+            superpoints = np.zeros(len(scene), np.int64)
+        elif superpoints is None:
             superpoints = compute_superpoints(scene.points, scene.colors, scene.faces)
         scene = scene.replace(normals=normals, superpoints=superpoints)
         segmented = time.perf_counter()
-        answers = SceneAnswers(self.model, self._encode(scene)) if len(scene) else None
+        features = self._encode(scene) if len(scene) else None
+        answers = None if features is None else SceneAnswers(self.model, features)
+        if on_voxels and features is not None:
+            scene = scene.replace(superpoints=features.superpoints.cpu().numpy())
         encoded = time.perf_counter()
         # Unbalanced is twice as fast to build, and as good for a few clicks.
         tree = cKDTree(scene.points, balanced_tree=False, compact_nodes=False)
@@ -184,6 +196,9 @@ class Segmenter:
         tasks: Sequence[str] | str | None = None,
         *,
         clicks: Sequence[ClickLike] | np.ndarray | ClickLike | None = None,
+        boxes: Sequence[BoxLike] | np.ndarray | BoxLike | None = None,
+        click_texts: Mapping[int, str] | None = None,
+        exclusive: bool = False,
         texts: Sequence[str] | str | None = None,
         vocabulary: Sequence[str] | str | None = None,
     ) -> SceneResult:
@@ -194,6 +209,13 @@ class Segmenter:
                 other task whose prompt is given.
             clicks: positions (x, y, z) in the coordinates of the file, each its own object, or
                 :class:`~unison3d.structures.Click` objects; a single one needs no list.
+            boxes: centre, size and perhaps yaw in radians, in the coordinates of the file, as rows
+                of 6 or 7 numbers that each start an object after those of the clicks, or
+                :class:`~unison3d.structures.Box` objects, which may share an object with clicks.
+            click_texts: sentence by object, to be understood together with its clicks and boxes
+                (models with ``text_dim`` in their click task). If ``'referring'`` is asked as well,
+                it answers these sentences after ``texts``.
+            exclusive: a point that several clicked or boxed objects claim goes to one of them.
             texts: sentences, or one.
             vocabulary: names for the open-vocabulary task, or one name; default: those of the
                 training. Upper case and extra spaces make no difference.
@@ -203,8 +225,9 @@ class Segmenter:
 
         Raises:
             ConfigError: an unknown task, no task, or no scene.
-            PromptError: a click that is no position or lies outside the scene, a sentence that is
-                empty or no string, or a task without its prompt.
+            PromptError: a click that is no position or lies outside the scene, a box that is none
+                or is empty, a sentence that is empty or no string, one about an object that does
+                not exist or for a model that takes none, or a task without its prompt.
             VocabularyError: an empty or repeating vocabulary, or names no encoder here can embed.
             MissingDependencyError: a sentence or a name needs the extra ``text``.
         """
@@ -212,14 +235,28 @@ class Segmenter:
         texts = as_texts(texts)
         vocabulary = as_vocabulary(vocabulary)
         clicks = as_clicks(clicks)
+        boxes = as_boxes(boxes, 1 + max((click.object for click in clicks), default=-1))
+        click_texts = as_click_texts(click_texts, object_numbers(clicks, boxes))
         given = {
-            'interactive': bool(clicks),
+            'interactive': bool(clicks or boxes),
             'referring': bool(texts),
             'open_vocabulary': vocabulary is not None,
         }
-        names = as_tasks(tasks, given, self.model.tasks.keys())
+        parts = self.model.tasks
+        unanswered = [name for task in parts.values() for name in getattr(task, 'unanswered', ())]
+        names = as_tasks(tasks, given, parts.keys(), unanswered)
         start = time.perf_counter()
-        prompts = self._prompts(clicks, texts)
+        texts += [text for text in dict.fromkeys(click_texts.values()) if text not in texts]
+        prompts = make_prompts(
+            scene,
+            self._tree,
+            self._scale,
+            clicks=clicks,
+            boxes=boxes,
+            texts=texts,
+            click_texts=click_texts,
+            exclusive=bool(exclusive),
+        )
         asked = self._vocabulary(vocabulary) if 'open_vocabulary' in names else []
         answers: dict[str, Answer] = {}
         if self._answers is not None:
@@ -234,6 +271,8 @@ class Segmenter:
             names,
             sample,
             clicks=clicks,
+            boxes=boxes,
+            click_texts=click_texts,
             texts=texts,
             vocabulary=asked,
             label_space=getattr(closed_set, 'label_space', SCANNET20),
@@ -262,34 +301,6 @@ class Segmenter:
             others = tuple(n for n in names if n != name and groups[n] == groups[name])
             records[name] = TaskRecord(answer.seconds, answer.reused, others, settings)
         return records
-
-    def _prompts(self, clicks: list[Click], texts: list[str]) -> Prompts:
-        prompts = Prompts(texts=texts)
-        if clicks:
-            ids = sorted({click.object for click in clicks})
-            prompts.click_superpoints = self._clicked_superpoints(clicks)
-            prompts.click_positive = torch.tensor([click.positive for click in clicks])
-            prompts.click_objects = torch.tensor([ids.index(click.object) for click in clicks])
-            prompts.click_targets = torch.full((len(ids),), -1, dtype=torch.int64)
-        return prompts
-
-    def _clicked_superpoints(self, clicks: list[Click]) -> torch.Tensor:
-        scene, scale = self.scene, self._scale
-        if len(scene) == 0:
-            raise PromptError(f'scene "{scene.name}" has no points, so nothing can be clicked')
-        world = np.array([click.position for click in clicks]) * scale
-        # Squared distances of absurd positions leave the range of numbers; they are far anyway.
-        distances, nearest = self._tree.query(np.clip(world - scene.origin, -1e9, 1e9))
-        for click, distance in zip(clicks, distances, strict=True):
-            if not distance <= MAX_CLICK_DISTANCE:
-                low, high = (scene.bounds + scene.origin) / scale
-                raise PromptError(
-                    f'click {click.position} lies {distance:.2f} m from the nearest point of '
-                    f'"{scene.name}", at most {MAX_CLICK_DISTANCE} m are allowed. The scene spans '
-                    f'{np.round(low, 2).tolist()} to {np.round(high, 2).tolist()}; use the '
-                    'coordinates of the file.'
-                )
-        return torch.from_numpy(scene.superpoints[nearest])
 
 
 def _read(

@@ -13,6 +13,7 @@ from contextlib import redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from unison3d.cli.prompt_options import add_prompt_options, make_boxes, make_click_texts
 from unison3d.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -21,7 +22,11 @@ if TYPE_CHECKING:
 
 CLOSED_SET = ('panoptic', 'semantic', 'instance')
 # The option that carries the prompts of a task. Only the first two cannot do without.
-PROMPTED = {'interactive': '--click', 'referring': '--text', 'open_vocabulary': '--vocabulary'}
+PROMPTED = {
+    'interactive': '--click or --box',
+    'referring': '--text',
+    'open_vocabulary': '--vocabulary',
+}
 TASKS = (*CLOSED_SET, *PROMPTED)
 # Named here as well, so that --help needs no torch.
 EXPORTS = ('glb', 'scannet', 'coco', 'semantickitti', 'crops')
@@ -74,6 +79,7 @@ def add_parser(verbs: argparse._SubParsersAction, common: argparse.ArgumentParse
         'object, numbered from 0; +0:X,Y,Z adds a click to object 0 and -0:X,Y,Z says that a '
         'point does not belong to it. Several may follow one --click',
     )
+    add_prompt_options(tasks)
     tasks.add_argument(
         '--text',
         nargs='+',
@@ -206,15 +212,20 @@ def attach_clicks(argv: Sequence[str]) -> list[str]:
     return attached
 
 
-def make_clicks(arguments: Sequence[ClickArgument]) -> list[Click]:
-    """Number the objects of the clicks.
+def count_clicked(arguments: Sequence[ClickArgument]) -> int:
+    """Objects that plain clicks start."""
+    return sum(argument.object is None for argument in arguments)
+
+
+def make_clicks(arguments: Sequence[ClickArgument], num_boxes: int = 0) -> list[Click]:
+    """Number the objects of the clicks; those of boxes follow.
 
     Raises:
-        ConfigError: a further click names an object that no plain click has started.
+        ConfigError: a further click names an object that no plain click or box has started.
     """
     from unison3d.structures import Click
 
-    num_objects = sum(argument.object is None for argument in arguments)
+    num_objects = count_clicked(arguments) + num_boxes
     clicks, next_object = [], 0
     for argument in arguments:
         owner = argument.object
@@ -223,7 +234,7 @@ def make_clicks(arguments: Sequence[ClickArgument]) -> list[Click]:
         elif owner >= num_objects:
             raise ConfigError(
                 f'--click: object {owner} does not exist, {num_objects} were started by plain '
-                'clicks and they count from 0. Start an object with X,Y,Z first.'
+                'clicks and boxes, and they count from 0. Start an object with X,Y,Z first.'
             )
         clicks.append(Click(argument.position, positive=argument.positive, object=owner))
     return clicks
@@ -236,7 +247,7 @@ def choose_tasks(args: argparse.Namespace) -> list[str]:
         ConfigError: a task without its prompts, or prompts without their task.
     """
     given = {
-        'interactive': bool(args.click),
+        'interactive': bool(args.click or args.box),
         'referring': bool(args.text),
         'open_vocabulary': args.vocabulary is not None,
     }
@@ -253,7 +264,9 @@ def choose_tasks(args: argparse.Namespace) -> list[str]:
 def run(args: argparse.Namespace) -> int:
     """Segment, save, report."""
     tasks = choose_tasks(args)
-    clicks = make_clicks(args.click)
+    clicks = make_clicks(args.click, len(args.box))
+    boxes = make_boxes(args.box, count_clicked(args.click))
+    click_texts = make_click_texts(args.click_text)
     vocabulary = None if args.vocabulary is None else args.vocabulary.split(',')
     out = default_out(args.scan) if args.out is None else args.out
     check_out_folder(out, args.overwrite)
@@ -289,7 +302,13 @@ def run(args: argparse.Namespace) -> int:
             **reading,
         )
         result = segmenter.predict(
-            tasks=tasks, clicks=clicks or None, texts=args.text or None, vocabulary=vocabulary
+            tasks=tasks,
+            clicks=clicks or None,
+            boxes=boxes or None,
+            click_texts=click_texts or None,
+            exclusive=args.exclusive,
+            texts=args.text or None,
+            vocabulary=vocabulary,
         )
     done = time.perf_counter()
     paths = [Path(path) for path in result.save(out, overwrite=args.overwrite, export=args.export)]

@@ -65,6 +65,9 @@ def run(args: argparse.Namespace) -> int:
         simulate_clicks(config, args.clicks)
     config.load_from = str(args.checkpoint)
     config.resume = False
+    # A config may start training from a part of the weights; a measurement needs all of them.
+    if not any(option.partition('=')[0] == 'load_strict' for option in args.cfg_options):
+        config.load_strict = True
     if args.json:
         # The log goes to standard output as well; the file in the work folder keeps it.
         config.log_level = 'ERROR'

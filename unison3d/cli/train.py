@@ -13,7 +13,6 @@ from unison3d.cli.configs import (
     read_config,
     settings_explained,
 )
-from unison3d.errors import ConfigError
 
 if TYPE_CHECKING:
     from mmengine.config import Config
@@ -37,7 +36,11 @@ def add_parser(verbs: argparse._SubParsersAction, common: argparse.ArgumentParse
         metavar='CHECKPOINT',
         help='continue from a checkpoint; without a name, from the newest in the work folder',
     )
-    parser.add_argument('--amp', action='store_true', help='mixed precision')
+    parser.add_argument(
+        '--amp',
+        action='store_true',
+        help='mixed precision: bfloat16, or float16 on a GPU that has no bfloat16',
+    )
     parser.add_argument('--seed', type=int, help='default: the one in the config')
     parser.set_defaults(run=run)
 
@@ -83,8 +86,11 @@ def find_weights(runner: Runner) -> Path | None:
 def _use_mixed_precision(config: Config) -> None:
     import torch
 
-    if not torch.cuda.is_available():
-        raise ConfigError('--amp needs a CUDA device and none was found. Leave it out.')
-    if config.optim_wrapper.get('type', 'OptimWrapper') == 'OptimWrapper':
+    if config.optim_wrapper.get('type', 'OptimWrapper') != 'OptimWrapper':
+        return
+    on_gpu = torch.cuda.is_available()
+    if on_gpu and not torch.cuda.is_bf16_supported(including_emulation=False):
         config.optim_wrapper.type = 'AmpOptimWrapper'
         config.optim_wrapper.setdefault('loss_scale', 'dynamic')
+    else:
+        config.optim_wrapper.type = 'BFloat16OptimWrapper'

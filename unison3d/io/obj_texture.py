@@ -107,7 +107,7 @@ def _read_materials(path: Path) -> dict[str, Path]:
     image_of: dict[str, Path] = {}
     material = None
     for line in read_bytes(path).splitlines():
-        keyword, _, words = line.strip().partition(b' ')
+        keyword, _, words = line.strip().replace(b'\t', b' ').partition(b' ')
         if keyword == b'newmtl':
             material = words.decode('utf-8', 'replace').strip()
         elif keyword == b'map_Kd' and material is not None:

@@ -11,6 +11,7 @@ Source:
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -27,6 +28,7 @@ __all__ = [
     'mask_quality',
     'matrix_nms',
     'merge_panoptic',
+    'paint_instances',
     'predict_panoptic',
     'predict_semantic',
     'prompt_masks',
@@ -49,6 +51,8 @@ class PostprocessConfig:
         panoptic_score_threshold: instances that enter the panoptic map need a higher score.
         min_points: masks need more points than this.
         object_normalization: multiply scores by the mean probability inside the mask.
+        inside_threshold: for that mean, a superpoint is inside above this probability; 0.01 in
+            models with learned queries.
         instance_quality: multiply instance scores by the predicted mask quality.
         panoptic_quality: the same for the panoptic map.
         nms: run matrix NMS.
@@ -65,6 +69,7 @@ class PostprocessConfig:
     panoptic_score_threshold: float = 0.5
     min_points: int = 100
     object_normalization: bool = True
+    inside_threshold: float = 0.5
     instance_quality: bool = False
     panoptic_quality: bool = True
     nms: bool = True
@@ -79,6 +84,8 @@ class PostprocessConfig:
             raise ConfigError(
                 f"nms_kernel is {self.nms_kernel!r}, expected 'linear' or 'gaussian'."
             )
+        if not 0 < self.inside_threshold < 1:
+            raise ConfigError(f'inside_threshold is {self.inside_threshold}, expected 0 to 1.')
         if self.topk < 1:
             raise ConfigError(f'topk is {self.topk}, expected at least 1.')
         if not self.stuff or tuple(self.stuff) != tuple(range(len(self.stuff))):
@@ -88,16 +95,18 @@ class PostprocessConfig:
             )
 
 
-def mask_quality(mask_logits: Tensor) -> Tensor:
-    """Mean probability where the logit is positive; 0 for a mask that is nowhere positive.
+def mask_quality(mask_logits: Tensor, threshold: float = 0.5) -> Tensor:
+    """Mean probability inside the mask; 0 for a mask that has no inside.
 
     Args:
         mask_logits: float, (Q, S).
+        threshold: what is inside has a higher probability.
 
     Returns:
         float, (Q,), in [0, 1).
     """
-    inside = mask_logits > 0
+    # The probability of a tiny positive logit rounds to 0.5.
+    inside = mask_logits > math.log(threshold / (1 - threshold))
     return (mask_logits.sigmoid() * inside).sum(dim=1) / (inside.sum(dim=1) + _EPS)
 
 
@@ -189,7 +198,7 @@ def select_instances(
     labels = pairs % num_classes
     logits = mask_logits[pairs // num_classes].float()
     if config.object_normalization:
-        scores = scores * mask_quality(logits)
+        scores = scores * mask_quality(logits, config.inside_threshold)
     soft = logits.sigmoid()
     if config.nms:
         scores, rows = matrix_nms(
@@ -318,22 +327,39 @@ def merge_panoptic(
     num_stuff = len(config.stuff)
     superpoints = instances.superpoints
     stuff = semantic_logits[:, :num_stuff].argmax(dim=1)
-    num_superpoints = instances.superpoint_masks.shape[1]
     semantic, segment = stuff.clone(), stuff.clone()
-    if len(instances):
-        # Reversed so that of two equal scores the one listed first is painted last.
-        order = torch.sort(instances.scores, descending=True, stable=True).indices.flip(0)
-        masks, labels = instances.superpoint_masks[order], instances.labels[order]
-        rank = torch.arange(1, len(order) + 1, device=masks.device)
-        top = (masks * rank[:, None]).max(dim=0).values  # 0 where no mask lies
-        points = torch.bincount(superpoints, minlength=num_superpoints)
-        visible = torch.zeros(len(order) + 1, dtype=torch.int64, device=masks.device)
-        visible.index_add_(0, top, points)
-        visible[0] = 0
-        painted = visible[top] > config.min_points
-        segment[painted] = top[painted] + num_stuff - 1
-        semantic[painted] = labels[top[painted] - 1] + num_stuff
+    top, labels = paint_instances(instances, config.min_points)
+    painted = top > 0
+    segment[painted] = top[painted] + num_stuff - 1
+    semantic[painted] = labels[top[painted] - 1] + num_stuff
     return semantic[superpoints], segment[superpoints]
+
+
+def paint_instances(instances: InstanceMasks, min_points: int) -> tuple[Tensor, Tensor]:
+    """Which instance is seen at every superpoint when the best is on top.
+
+    Args:
+        instances: candidates.
+        min_points: an instance of which no more points than this are seen is taken away, and
+            leaves a hole.
+
+    Returns:
+        Rank of the instance, int64 (S,): 1 for the lowest score and up, 0 for none; and the label
+        of every rank from 1 on, int64 (K,).
+    """
+    num_superpoints = instances.superpoint_masks.shape[1]
+    device = instances.superpoint_masks.device
+    if not len(instances):
+        return torch.zeros(num_superpoints, dtype=torch.int64, device=device), instances.labels
+    # Reversed so that of two equal scores the one listed first is painted last.
+    order = torch.sort(instances.scores, descending=True, stable=True).indices.flip(0)
+    masks, labels = instances.superpoint_masks[order], instances.labels[order]
+    rank = torch.arange(1, len(order) + 1, device=device)
+    top = (masks * rank[:, None]).max(dim=0).values
+    points = torch.bincount(instances.superpoints, minlength=num_superpoints)
+    visible = torch.zeros(len(order) + 1, dtype=torch.int64, device=device)
+    visible.index_add_(0, top, points)
+    return torch.where(visible[top] > min_points, top, 0), labels
 
 
 def predict_panoptic(

@@ -24,6 +24,8 @@ class SceneBatch:
         num_superpoints: S of every scene.
         positions: per scene, float32 (S, 3). Centre of each superpoint in metres, relative to
             the middle of the scene's floor.
+        points: per scene, float32 (N, 3), metres, in the coordinates of the inputs; what boxes and
+            simulated clicks refer to.
     """
 
     voxels: SparseTensor
@@ -32,6 +34,7 @@ class SceneBatch:
     superpoints: list[Tensor]
     num_superpoints: list[int]
     positions: list[Tensor]
+    points: list[Tensor]
 
     def __len__(self) -> int:
         return len(self.superpoints)
@@ -46,12 +49,14 @@ class SceneFeatures:
         positions: float32, (S, 3), see :class:`SceneBatch`.
         superpoints: int64, (N,).
         memory: keys, values and mask features of the decoder.
+        points: float32, (N, 3), see :class:`SceneBatch`.
     """
 
     superpoint_features: Tensor
     positions: Tensor
     superpoints: Tensor
     memory: SceneMemory
+    points: Tensor
 
     @property
     def num_superpoints(self) -> int:

@@ -1,5 +1,6 @@
 """Containers that hold their own invariants: scenes, prompts, masks, samples."""
 
+from unison3d.structures.box import Box, points_in_boxes
 from unison3d.structures.camera import Camera
 from unison3d.structures.frame_set import Frame, FrameSet, read_frames
 from unison3d.structures.instance_masks import InstanceMasks
@@ -13,6 +14,7 @@ __all__ = [
     'S3DIS',
     'SCANNET20',
     'SCANNET200',
+    'Box',
     'Camera',
     'Click',
     'Frame',
@@ -22,5 +24,6 @@ __all__ = [
     'PointScene',
     'Prompts',
     'SceneSample',
+    'points_in_boxes',
     'read_frames',
 ]

@@ -150,7 +150,7 @@ def make_scene(
         include_withheld: let sentences mention withheld kinds.
         num_sentences: upper limit of the number of sentences.
         scanner: 'samples' scans points of the surfaces (``scan.py``); 'camera' fuses depth images
-            to a mesh (``scanned.py``), which takes about twice as long and knows no
+            to a mesh (``scanned.py``), which takes four to five times as long and knows no
             ``max_points``; ``spacing`` is its voxel size.
 
     Returns:

@@ -21,7 +21,7 @@ from .materials import BLACK_GLASS, GLASS, GLOSSY
 from .rooms import Room
 from .rows import bounds, lengths, row_sums, take
 from .surfaces import Samples, Surfaces
-from .visibility import see
+from .visibility import PINHOLE, see
 
 MAX_SAMPLES = 480_000
 FAST_SAMPLES = 300_000  # of the later worlds, which have more rooms and are made while training
@@ -29,7 +29,6 @@ SPACING = (0.015, 0.042)  # metres; real hand-held scans lie in this range
 MAX_POINTS = 100_000
 _LEVELS = 4
 _PIXEL = 0.012  # tangent of one depth-buffer pixel
-_PINHOLE = 0.12  # share of the views on a surface that have to see it
 _LAYER = 0.008  # metres; a parallel surface farther behind than this is hidden
 
 
@@ -177,7 +176,7 @@ def _visibility(
         rows, back = rows[better], back[better]
         best[rows], view_of[rows], flip[rows], depth_of[rows] = cost[better], index, back, z[better]
     # The buffer has pinholes. What only one view in many sees is seen through one of them.
-    seen[seen < _PINHOLE * asked] = 0
+    seen[seen < PINHOLE * asked] = 0
     return seen, depth_of, view_of, flip & two_sided
 
 

@@ -151,8 +151,8 @@ def see(
         normals: see above.
         two_sided: bool (N,).
         opaque: bool (N,), False for glass, which hides nothing.
-        chosen: int64 (K,), the samples to test; the others are not there. Of two at the same place
-            in an image the one that comes first here is in front.
+        chosen: int64 (K,), the samples to test; the others are not there. Of two at the same depth
+            in one pixel the one that comes first here is in front.
         cameras: places (3,) and axes (3, 3) with rows right, up, forward.
         spacing: metres between samples.
         rng: draws the reach and the steepest angle of the sensor.

@@ -26,9 +26,9 @@ from typing import Any
 import numpy as np
 
 from unison3d.datasets.prepare.layout import DatasetLayout, PreparedScan, ScanUnit
-from unison3d.datasets.prepare.meshes import colors_of, faces_of, points_of
+from unison3d.datasets.prepare.meshes import colors_of, faces_of, points_of, read_mesh
 from unison3d.errors import FileFormatError, SceneWarning
-from unison3d.io import read_bytes, read_json, read_ply
+from unison3d.io import read_bytes, read_json
 from unison3d.structures.label_space import ARKITSCENES
 
 SPLITS = {'Training': 'train', 'Validation': 'val'}
@@ -94,11 +94,7 @@ class ARKitScenesLayout(DatasetLayout):
         """Read one scan; skipped ones have no labels."""
         path = unit.path / f'{unit.name}{MESH}'
         boxes = read_boxes(unit.path / f'{unit.name}{ANNOTATION}')
-        mesh = read_ply(path)
-        if mesh.colors is None or mesh.faces is None:
-            raise FileFormatError(
-                f'{path}: has no colours or no faces. Take the file of the release.'
-            )
+        mesh = read_mesh(path)
         scan = PreparedScan(
             points=points_of(mesh, path),
             colors=colors_of(mesh, path),

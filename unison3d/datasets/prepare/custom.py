@@ -20,7 +20,7 @@ import numpy as np
 
 from unison3d.datasets.prepare.layout import DatasetLayout, PreparedScan, ScanUnit
 from unison3d.datasets.prepare.meshes import colors_of, faces_of, points_of, rigid
-from unison3d.datasets.prepare.scannet import read_name_list
+from unison3d.datasets.prepare.scannet import read_split_lists
 from unison3d.errors import FileFormatError
 from unison3d.io import RawScene, read_json, read_npz, read_ply
 from unison3d.io.field_names import LABEL_FIELDS, pick
@@ -149,17 +149,13 @@ def read_names(path: Path) -> dict[int, str | None]:
 
 
 def _splits(folder: Path, scans: set[str]) -> dict[str, str]:
-    split_of: dict[str, str] = {}
-    for split in SPLITS:
-        path = folder / f'{split}.txt'
-        for name in read_name_list(path) if path.exists() else ():
-            if name not in scans:
-                raise FileFormatError(
-                    f'{path}: names {name}, but there is no {name}.ply or {name}.npz in '
-                    f'{folder.parent}. Correct the list; names are without ending.'
-                )
-            if split_of.setdefault(name, split) != split:
-                raise FileFormatError(f'{path}: names {name}, which {split_of[name]}.txt has too.')
+    split_of = read_split_lists({split: folder / f'{split}.txt' for split in SPLITS})
+    for name, split in split_of.items():
+        if name not in scans:
+            raise FileFormatError(
+                f'{folder / split}.txt: names {name}, but there is no {name}.ply or {name}.npz in '
+                f'{folder.parent}. Correct the list; names are without ending.'
+            )
     return split_of
 
 
@@ -183,7 +179,7 @@ def _whole(ids: np.ndarray | None, what: str, count: int, path: Path) -> np.ndar
         raise FileFormatError(f'{path}: {what} have shape {ids.shape}, expected ({count},).')
     if ids.dtype.kind not in 'biuf':
         raise FileFormatError(f'{path}: {what} are {ids.dtype}, expected whole numbers.')
-    # One less than 64 bits hold: 1 is added to instance ids.
+    # Short of 64 bits, because 1 is added to instance ids.
     fits = (ids >= -(2**62)) & (ids <= 2**62)
     if ids.dtype.kind == 'f':
         fits &= ids == np.rint(ids)

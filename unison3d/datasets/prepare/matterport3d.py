@@ -104,7 +104,7 @@ class Matterport3DLayout(DatasetLayout):
         names = [''] * (1 + most)
         for object_id, label, ids in groups:
             mine = np.isin(segments, ids)
-            if not mine.any():
+            if len(ids) and not mine.any():
                 raise FileFormatError(
                     f'{groups_path}: object {object_id} has none of the segments of '
                     f'{segments_path.name}. Take both files from the same region.'

@@ -7,7 +7,19 @@ from pathlib import Path
 import numpy as np
 
 from unison3d.errors import FileFormatError
-from unison3d.io import RawScene, colors_to_float, colors_to_uint8
+from unison3d.io import RawScene, colors_to_float, colors_to_uint8, read_ply
+
+
+def read_mesh(path: Path) -> RawScene:
+    """The ``.ply`` of a release whose meshes all have colours and faces.
+
+    Raises:
+        FileFormatError: missing, damaged, or without one of the two.
+    """
+    mesh = read_ply(path)
+    if mesh.colors is None or mesh.faces is None or not len(mesh.faces):
+        raise FileFormatError(f'{path}: has no colours or no faces. Take the file of the release.')
+    return mesh
 
 
 def points_of(mesh: RawScene, path: Path) -> np.ndarray:

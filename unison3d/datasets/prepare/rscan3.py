@@ -75,7 +75,8 @@ class RScan3Layout(DatasetLayout):
         """Read one scan."""
         path = unit.path / MESH
         mesh = read_ply(path)
-        if mesh.faces is None or mesh.instance_ids is None or mesh.nyu40_ids is None:
+        faces = faces_of(mesh, path)
+        if faces is None or mesh.instance_ids is None or mesh.nyu40_ids is None:
             raise FileFormatError(
                 f'{path}: has no faces, no objectId or no NYU40. Take the file of the release.'
             )
@@ -100,7 +101,7 @@ class RScan3Layout(DatasetLayout):
         return PreparedScan(
             points=points,
             colors=texture_colors(unit.path, points),
-            faces=faces_of(mesh, path),
+            faces=faces,
             semantic_ids=semantic,
             instance_ids=objects,
             instance_names=[names.get(object_id, '') for object_id in range(1, most + 1)],

@@ -44,7 +44,7 @@ class S3DISLayout(DatasetLayout):
         """Every room, by area and name; a scan is called ``Area_1_office_3``."""
         top = root / FOLDER if (root / FOLDER).is_dir() else root
         # A room that lost its annotations has to fail, not to vanish.
-        rooms = sorted(path for path in top.glob('Area_[1-6]/*') if path.is_dir())
+        rooms = sorted(path for path in top.glob('Area_[1-6]/[!.]*') if path.is_dir())
         if not any((room / 'Annotations').is_dir() for room in rooms):
             raise FileFormatError(
                 f'{root}: holds no room of S3DIS. Expected Area_1/<room>/Annotations/ and so on '

@@ -21,9 +21,9 @@ from pathlib import Path
 import numpy as np
 
 from unison3d.datasets.prepare.layout import DatasetLayout, PreparedScan, ScanUnit
-from unison3d.datasets.prepare.meshes import colors_of, faces_of, points_of, rigid
+from unison3d.datasets.prepare.meshes import colors_of, faces_of, points_of, read_mesh, rigid
 from unison3d.errors import FileFormatError
-from unison3d.io import read_bytes, read_label_table, read_ply
+from unison3d.io import read_bytes, read_label_table
 from unison3d.io.scannet import read_axis_alignment, read_segment_groups, read_segments
 
 TABLES = Path(__file__).parents[2] / 'assets' / 'labels'
@@ -69,12 +69,7 @@ class ScanNetLayout(DatasetLayout):
         """Read one scan; those of the test have no labels."""
         stem = unit.path / unit.name
         mesh_path = stem.with_name(f'{unit.name}_vh_clean_2.ply')
-        mesh = read_ply(mesh_path)
-        if mesh.colors is None or mesh.faces is None:
-            raise FileFormatError(
-                f'{mesh_path}: has no colours or no faces, which a ScanNet mesh has. Take '
-                '_vh_clean_2.ply of the release.'
-            )
+        mesh = read_mesh(mesh_path)
         scan = PreparedScan(
             points=points_of(mesh, mesh_path),
             colors=colors_of(mesh, mesh_path),
@@ -188,8 +183,8 @@ def read_split_lists(paths: dict[str, Path]) -> dict[str, str]:
             other = split_of.setdefault(name, split)
             if other != split:
                 raise FileFormatError(
-                    f'{path}: names {name}, which {paths[other].name} has too. Take the lists of '
-                    'the release.'
+                    f'{path}: names {name}, which {paths[other].name} has too. A scan '
+                    'belongs to one split; keep one of the two.'
                 )
     return split_of
 

@@ -24,10 +24,10 @@ from typing import Any
 import numpy as np
 
 from unison3d.datasets.prepare.layout import DatasetLayout, PreparedScan, ScanUnit
-from unison3d.datasets.prepare.meshes import colors_of, faces_of, points_of
+from unison3d.datasets.prepare.meshes import colors_of, faces_of, points_of, read_mesh
 from unison3d.datasets.prepare.scannet import read_name_list, read_split_lists
 from unison3d.errors import FileFormatError
-from unison3d.io import read_bytes, read_json, read_ply
+from unison3d.io import read_bytes, read_json
 from unison3d.io.scannet import read_segments
 
 BENCHMARK = Path('metadata', 'semantic_benchmark')
@@ -74,11 +74,7 @@ class ScanNetPPLayout(DatasetLayout):
     def read(self, unit: ScanUnit) -> PreparedScan:
         """Read one scene; test and unlisted ones may be without labels."""
         mesh_path = unit.path / _MESH
-        mesh = read_ply(mesh_path)
-        if mesh.colors is None or mesh.faces is None:
-            raise FileFormatError(
-                f'{mesh_path}: has no colours or no faces. Take the file of the release.'
-            )
+        mesh = read_mesh(mesh_path)
         scan = PreparedScan(
             points=points_of(mesh, mesh_path),
             colors=colors_of(mesh, mesh_path),

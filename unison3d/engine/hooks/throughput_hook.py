@@ -57,7 +57,7 @@ class ThroughputHook(Hook):
         self._scenes += scenes
         self._points += points
         self._stop_watch()
-        if self.every_n_train_iters(runner, self.interval):
+        if self._is_time(runner, batch_idx):
             self._log(runner)
         self._begin = time.perf_counter()
 
@@ -66,6 +66,12 @@ class ThroughputHook(Hook):
 
     def after_val(self, runner: Runner) -> None:
         self._begin = time.perf_counter()
+
+    def _is_time(self, runner: Runner, batch_idx: int) -> bool:
+        """Whether the LoggerHook writes a line now: it counts within an epoch."""
+        loader = runner.train_dataloader
+        ends = len(loader) <= self.interval and self.end_of_epoch(loader, batch_idx)
+        return ends or self.every_n_inner_iters(batch_idx, self.interval)
 
     def _stop_watch(self) -> None:
         if self._begin is not None:

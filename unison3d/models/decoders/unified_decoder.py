@@ -47,6 +47,15 @@ class LayerOutput:
     class_embeddings: Tensor | None = None
     semantic_embeddings: Tensor | None = None
 
+    def float(self) -> LayerOutput:
+        """The same output in float32."""
+        return LayerOutput(
+            self.embeddings.float(),
+            self.mask_logits.float(),
+            None if self.class_embeddings is None else self.class_embeddings.float(),
+            None if self.semantic_embeddings is None else self.semantic_embeddings.float(),
+        )
+
     def rows(self, index: slice) -> LayerOutput:
         """The same output for some of the queries."""
 
@@ -66,7 +75,7 @@ class QueryBlock:
     """Rows of one task.
 
     Attributes:
-        features: (R, C_in).
+        features: (R, C_in), or (R, D) for a decoder that does not project them.
         allowed: bool, (R, R). True where a row may attend to another row of the block; None
             allows all. Rows of different blocks never see each other.
         positions: (R, 3) metres relative to the scene's centre, NaN rows where a query has no
@@ -135,7 +144,10 @@ class UnifiedDecoder(nn.Module):
         num_heads: attention heads.
         num_layers: layers, L.
         hidden_dim: width of the feed-forward layers.
-        embedding_dim: width of the text embeddings, E.
+        embedding_dim: width of the text embeddings, E. None leaves out the layers that lead there,
+            for tasks that classify otherwise (OneFormer3D).
+        project_queries: project queries from ``in_channels`` to ``d_model``. False takes rows that
+            have ``d_model`` already (learned queries).
         position_encoding: add encoded positions to keys, queries and mask features. False is
             the published model, whose positions come only from its xyz input channels.
 
@@ -150,7 +162,8 @@ class UnifiedDecoder(nn.Module):
         num_heads: int = 8,
         num_layers: int = 6,
         hidden_dim: int = 1024,
-        embedding_dim: int = 768,
+        embedding_dim: int | None = 768,
+        project_queries: bool = True,
         position_encoding: bool = False,
     ) -> None:
         super().__init__()
@@ -159,7 +172,7 @@ class UnifiedDecoder(nn.Module):
         self.input_proj = nn.Sequential(
             nn.Linear(in_channels, d_model), nn.LayerNorm(d_model), nn.ReLU()
         )
-        self.query_proj = _mlp(in_channels, d_model, d_model)
+        self.query_proj = _mlp(in_channels, d_model, d_model) if project_queries else None
         self.x_mask = _mlp(in_channels, d_model, d_model)
         self.cross_attn_layers = nn.ModuleList(
             AttentionLayer(d_model, num_heads) for _ in range(num_layers)
@@ -171,12 +184,16 @@ class UnifiedDecoder(nn.Module):
             FeedForwardLayer(d_model, hidden_dim) for _ in range(num_layers)
         )
         self.out_norm = nn.LayerNorm(d_model)
-        self.cls_proj = _mlp(d_model, d_model, d_model, embedding_dim)
-        self.cls_proj_sem = _mlp(d_model, d_model, d_model, embedding_dim)
-        self.mask_pooling_proj = nn.Sequential(nn.LayerNorm(d_model), nn.Linear(d_model, d_model))
-        self.mask_pooling_proj_sem = nn.Sequential(
-            nn.LayerNorm(d_model), nn.Linear(d_model, d_model)
-        )
+        self.has_text_space = embedding_dim is not None
+        if self.has_text_space:
+            self.cls_proj = _mlp(d_model, d_model, d_model, embedding_dim)
+            self.cls_proj_sem = _mlp(d_model, d_model, d_model, embedding_dim)
+            self.mask_pooling_proj = nn.Sequential(
+                nn.LayerNorm(d_model), nn.Linear(d_model, d_model)
+            )
+            self.mask_pooling_proj_sem = nn.Sequential(
+                nn.LayerNorm(d_model), nn.Linear(d_model, d_model)
+            )
         self.position_encoding = (
             nn.ModuleDict(
                 {name: FourierPositionEncoding(d_model) for name in ('key', 'query', 'mask')}
@@ -245,7 +262,9 @@ class UnifiedDecoder(nn.Module):
         return [[output.rows(rows) for output in outputs] for rows in slices]
 
     def _project(self, block: QueryBlock) -> Tensor:
-        queries = self.query_proj(block.features)
+        queries = block.features
+        if self.query_proj is not None:
+            queries = self.query_proj(queries)
         return queries if block.offset is None else queries + block.offset
 
     def _attend_inside(self, index: int, rows: Tensor, allowed: Tensor | None) -> Tensor:
@@ -260,7 +279,7 @@ class UnifiedDecoder(nn.Module):
         embeddings = self.out_norm(queries)
         mask_logits = embeddings @ memory.mask_features.t()
         output = LayerOutput(embeddings, mask_logits)
-        if with_classes:
+        if with_classes and self.has_text_space:
             pooled = pool_mask_features(mask_logits, memory.mask_features)
             output.class_embeddings = self.cls_proj(self.mask_pooling_proj(pooled) + embeddings)
             if last:

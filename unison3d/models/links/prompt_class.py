@@ -71,7 +71,7 @@ class PromptClassLink(Link):
     ) -> Tensor:
         labels = [self._labels(name, sample) for sample in samples]
         instance_logits = self.task('classes').instance_logits
-        total = sum(output.final.class_embeddings.sum() for output in outputs) * 0
+        total = sum(instance_logits(output.final).sum() for output in outputs) * 0
         for index in range(len(outputs[0].layers)):
             terms = [
                 class_loss(instance_logits(output.layers[index]), known, self.background_weight)

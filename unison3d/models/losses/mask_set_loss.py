@@ -79,13 +79,17 @@ class MaskSetLoss:
         if not scenes:
             return torch.zeros(())
         zero = scenes[0].mask_logits.sum() * 0
+        classified = [scene for scene in scenes if scene.class_logits is not None]
         class_terms = [
             class_loss(scene.class_logits, scene.labels, self.background_weight)
-            for scene in scenes
-            if scene.class_logits is not None
+            for scene in classified
         ]
         class_terms = [term for term in class_terms if term is not None]
-        class_term = torch.stack(class_terms).mean() if class_terms else zero
+        if class_terms:
+            class_term = torch.stack(class_terms).mean()
+        else:
+            # The parameters of the classes take part: the processes of a run have to agree.
+            class_term = sum((scene.class_logits.sum() for scene in classified), zero) * 0
         supervised = [scene for scene in scenes if len(scene.mask_logits)]
         if not supervised:
             return self.class_loss_weight * class_term + zero

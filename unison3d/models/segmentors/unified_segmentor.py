@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
 
 import torch
 from mmengine.model import BaseModel
@@ -25,6 +26,7 @@ class UnifiedSegmentor(BaseModel):
         decoder: config of the query decoder; ``in_channels`` is filled in.
         tasks: configs of the tasks by name, in order; ``in_channels`` and ``d_model`` are filled
             in. Tasks with the same ``row_group`` share the rows of the first of them.
+        links: configs of what tasks teach each other, by name; see :mod:`unison3d.models.links`.
         data_preprocessor: config of the preprocessor.
         init_cfg: see mmengine.
 
@@ -37,6 +39,7 @@ class UnifiedSegmentor(BaseModel):
         backbone: dict,
         decoder: dict,
         tasks: dict[str, dict],
+        links: dict[str, dict] | None = None,
         data_preprocessor: dict | nn.Module | None = None,
         init_cfg: dict | None = None,
     ) -> None:
@@ -57,6 +60,13 @@ class UnifiedSegmentor(BaseModel):
                 for name, config in tasks.items()
             }
         )
+        self.links = nn.ModuleDict(
+            {name: MODELS.build(config) for name, config in (links or {}).items()}
+        )
+        for link in self.links.values():
+            link.connect(self.tasks)
+        # Task or link of every loss; known once there were losses.
+        self._owners: dict[str, str] = {}
 
     def forward(
         self,
@@ -82,10 +92,14 @@ class UnifiedSegmentor(BaseModel):
         )
         return [
             SceneFeatures(
-                features, positions, superpoints, self.decoder.encode(features, positions)
+                features, positions, superpoints, self.decoder.encode(features, positions), points
             )
-            for features, positions, superpoints in zip(
-                pooled.split(batch.num_superpoints), batch.positions, batch.superpoints, strict=True
+            for features, positions, superpoints, points in zip(
+                pooled.split(batch.num_superpoints),
+                batch.positions,
+                batch.superpoints,
+                batch.points,
+                strict=True,
             )
         ]
 
@@ -117,23 +131,57 @@ class UnifiedSegmentor(BaseModel):
         layers = self.decoder(
             features.memory, [part.block for part in rows.values()], all_layers=all_layers
         )
+        # Decisions about masks and classes are made in float32, whatever the network ran in.
         outputs = {
-            group: TaskOutput(block_layers, part.superpoints)
+            group: TaskOutput([layer.float() for layer in block_layers], part.superpoints)
             for (group, part), block_layers in zip(rows.items(), layers, strict=True)
         }
         return {name: outputs[self.tasks[name].row_group] for name in names}
 
     def loss(self, batch: SceneBatch, samples: list[SceneSample]) -> dict[str, Tensor]:
-        """Losses of all tasks over a batch."""
-        features = self.encode(batch)
-        outputs = [
+        """Losses of all tasks and links over a batch."""
+        return self.scene_losses(self.encode(batch), samples)
+
+    def scene_losses(
+        self, features: list[SceneFeatures], samples: list[SceneSample]
+    ) -> dict[str, Tensor]:
+        """Losses of all tasks and links over encoded scenes."""
+        samples = [
+            self._refined(scene, sample) for scene, sample in zip(features, samples, strict=True)
+        ]
+        decoded = [
             self.decode(scene, sample, all_layers=True)
             for scene, sample in zip(features, samples, strict=True)
         ]
+        outputs = {name: [scene[name] for scene in decoded] for name in self.tasks}
+        return self.losses_of(outputs, features, samples)
+
+    def losses_of(
+        self,
+        outputs: dict[str, list[TaskOutput]],
+        features: list[SceneFeatures],
+        samples: list[SceneSample],
+    ) -> dict[str, Tensor]:
+        """Losses of all tasks and links from the answers of all layers, by task and scene.
+
+        The keys are the same on every call; what does not apply is zero.
+        """
         losses: dict[str, Tensor] = {}
-        for name, task in self.tasks.items():
-            losses.update(task.loss([output[name] for output in outputs], features, samples))
+        with _float32(features):
+            for name, task in self.tasks.items():
+                self._add(losses, name, task.loss(outputs[name], features, samples))
+            for name, link in self.links.items():
+                self._add(losses, name, link.loss(outputs, features, samples))
         return losses
+
+    def parse_losses(self, losses: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
+        """The sum of all losses, and what the log shows: each loss, and their sum per task."""
+        total, shown = super().parse_losses(losses)
+        sums = {
+            f'task/{name}': sum(v.detach() for k, v in shown.items() if self._owners.get(k) == name)
+            for name in self.tasks
+        }
+        return total, {**shown, **sums}
 
     @torch.no_grad()
     def predict(
@@ -156,9 +204,46 @@ class UnifiedSegmentor(BaseModel):
     ) -> SceneSample:
         """Answer tasks about one encoded scene."""
         names = self._task_names(tasks)
-        for name, output in self.decode(features, sample, names).items():
-            self.tasks[name].predict(output, features, sample)
+        outputs = self.decode(features, sample, names)
+        with _float32([features]):
+            for name, output in outputs.items():
+                self.tasks[name].predict(output, features, sample)
+            for link in self.links.values():
+                if outputs.keys() >= set(link.task_names.values()):
+                    link.predict(outputs, features, sample)
+        # Asks the decoder again, so in the precision that the scene was encoded in.
+        for name in outputs:
+            self.tasks[name].simulate(features, sample, self._asker(name, features))
         return sample
+
+    def _refined(self, features: SceneFeatures, sample: SceneSample) -> SceneSample:
+        for name, task in self.tasks.items():
+            sample = task.refine(features, sample, self._asker(name, features))
+        return sample
+
+    def _asker(self, name: str, features: SceneFeatures) -> Callable[[SceneSample], TaskOutput]:
+        """Asks one task about an encoded scene, without gradients."""
+
+        @torch.no_grad()
+        def ask(sample: SceneSample) -> TaskOutput:
+            return self.decode(features, sample, [name])[name]
+
+        return ask
+
+    def _add(self, losses: dict[str, Tensor], name: str, more: dict[str, Tensor]) -> None:
+        """Add the losses of a task or link.
+
+        Raises:
+            ConfigError: another one has a loss of the same name, which would be lost.
+        """
+        twice = sorted(losses.keys() & more.keys())
+        if twice:
+            raise ConfigError(
+                f'{name!r} has losses {twice}, and so has another task or link of this model. Keep '
+                'one of the two.'
+            )
+        losses.update(more)
+        self._owners.update(dict.fromkeys(more, name))
 
     def _task_names(self, tasks: Iterable[str] | None) -> list[str]:
         if tasks is None:
@@ -172,3 +257,12 @@ class UnifiedSegmentor(BaseModel):
     def _provider(self, group: str) -> Task:
         """The first task of the model with rows of this group makes them for all."""
         return next(task for task in self.tasks.values() if task.row_group == group)
+
+
+def _float32(features: list[SceneFeatures]) -> AbstractContextManager:
+    """Losses, matching costs and mask selection in float32, also inside automatic precision.
+
+    Close costs tie in bfloat16 (and a tie matches nothing), a logit just below zero becomes a
+    probability of 0.5, and a cosine times 100 is off by half a unit.
+    """
+    return torch.autocast(features[0].device.type, enabled=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import abc
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -51,7 +52,9 @@ class Task(nn.Module, abc.ABC):
 
     A task turns prompts into queries, supervises the decoder's answers and turns them into
     predictions. It knows no other task: tasks with the same ``row_group`` share the rows that
-    the first of them asks for, everything else is separate.
+    the first of them asks for, everything else is separate. What one task teaches another is a
+    :class:`~unison3d.models.links.Link`; tasks with prompts have ``row_instances(sample)`` for it,
+    int64 (R,): the one ground-truth instance each row means, -1 for none, several or unknown.
 
     Args:
         in_channels: width of superpoint features, C.
@@ -67,6 +70,21 @@ class Task(nn.Module, abc.ABC):
     def queries(self, features: SceneFeatures, sample: SceneSample) -> TaskRows:
         """Rows for one scene; zero rows where the sample does not ask for this task."""
 
+    def refine(
+        self,
+        features: SceneFeatures,
+        sample: SceneSample,
+        ask: Callable[[SceneSample], TaskOutput],
+    ) -> SceneSample:
+        """In training, the sample with prompts that follow from the task's own answers.
+
+        Args:
+            features: the scene.
+            sample: stays as it is.
+            ask: the decoder's answer to the prompts of a sample, without gradients.
+        """
+        return sample
+
     @abc.abstractmethod
     def loss(
         self,
@@ -79,3 +97,11 @@ class Task(nn.Module, abc.ABC):
     @abc.abstractmethod
     def predict(self, output: TaskOutput, features: SceneFeatures, sample: SceneSample) -> None:
         """Write ``pred_*`` fields into the sample."""
+
+    def simulate(  # noqa: B027 - most tasks have nothing to simulate
+        self,
+        features: SceneFeatures,
+        sample: SceneSample,
+        ask: Callable[[SceneSample], TaskOutput],
+    ) -> None:
+        """In tests, after :meth:`predict`, write what further prompts would bring."""

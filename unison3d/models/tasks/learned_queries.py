@@ -158,7 +158,9 @@ class LearnedQueryTask(Task):
             (output, self.label_set(sample), self._targets(scene, sample))
             for output, scene, sample in zip(outputs, features, samples, strict=True)
         ]
-        instance = score = semantic = outputs[0].final.mask_logits.sum() * 0
+        instance = semantic = outputs[0].final.mask_logits.sum() * 0
+        # No rows, but the parameters take part: processes with and without matches have to agree.
+        score = self.score_head(outputs[0].final.embeddings[:0]).sum()
         num_layers = len(outputs[0].layers)
         for index in range(num_layers):
             matched, errors = [], []

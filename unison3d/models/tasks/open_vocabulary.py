@@ -77,7 +77,7 @@ class OpenVocabularyTask(Task):
         space = LABEL_SPACES[label_space]
         self.stuff_names = [space.classes[index] for index in space.stuff]
         # Stored with the weights, as the class embeddings of the closed set.
-        self.register_buffer('name_embeddings', self.encoder.encode(self.vocabulary)[:, None])
+        self.register_buffer('name_embeddings', self.encoder.encode_unit(self.vocabulary)[:, None])
         self.logit_scale = logit_scale
         self.make_queries = None if queries is None else SuperpointQueries(in_channels, **queries)
         self.quality_head = QualityHead(d_model)
@@ -188,7 +188,7 @@ class OpenVocabularyTask(Task):
         vocabulary = list(sample.get('vocabulary', self.test_vocabulary))
         if not vocabulary:
             raise VocabularyError('the vocabulary is empty; name at least one class')
-        prototypes = self.encoder.encode(vocabulary)[:, None].to(self.name_embeddings)
+        prototypes = self.encoder.encode_unit(vocabulary)[:, None].to(self.name_embeddings)
         layer = output.final
         proposals, queries = select_proposals(
             layer.mask_logits,

@@ -33,8 +33,9 @@ def prompt_loss(
         Sum of the mask losses over layers, and of the squared quality errors; both are tied to
         the graph and zero where the batch holds no prompt.
     """
-    zero = sum(output.final.mask_logits.sum() for output in outputs) * 0
-    mask_total = quality_total = zero
+    mask_total = sum(output.final.mask_logits.sum() for output in outputs) * 0
+    # No rows, but the parameters take part: processes with and without prompts have to agree.
+    quality_total = sum(quality_head(output.final.embeddings[:0]).sum() for output in outputs)
     num_layers = len(outputs[0].layers)
     for index in range(num_layers):
         scenes, errors = [], []

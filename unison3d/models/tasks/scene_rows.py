@@ -20,28 +20,31 @@ class SuperpointQueries(nn.Module):
     Args:
         in_channels: width of superpoint features, C.
         keep_ratio: bounds of the random share of superpoints in training.
-        max_queries: most queries in training.
+        max_queries: most queries in training; None (OneFormer3D) sets no limit.
+        type_embedding: add a learned vector that tells these queries from prompts. False is
+            OneFormer3D, which has no prompts.
     """
 
     def __init__(
         self,
         in_channels: int,
         keep_ratio: tuple[float, float] = (0.5, 1.0),
-        max_queries: int = 3500,
+        max_queries: int | None = 3500,
+        type_embedding: bool = True,
     ) -> None:
         super().__init__()
         self.keep_ratio = keep_ratio
         self.max_queries = max_queries
         # Row 2 of the published ``type_embedding``.
-        self.type_embedding = nn.Parameter(torch.randn(in_channels))
+        self.type_embedding = nn.Parameter(torch.randn(in_channels)) if type_embedding else None
 
     def forward(self, features: SceneFeatures) -> TaskRows:
         """Queries of one scene."""
         superpoints = self._draw(features.num_superpoints, features.device)
-        block = QueryBlock(
-            features.superpoint_features.index_select(0, superpoints) + self.type_embedding,
-            positions=features.positions[superpoints],
-        )
+        rows = features.superpoint_features.index_select(0, superpoints)
+        if self.type_embedding is not None:
+            rows = rows + self.type_embedding
+        block = QueryBlock(rows, positions=features.positions[superpoints])
         return TaskRows(block, superpoints)
 
     def _draw(self, num_superpoints: int, device: torch.device) -> Tensor:
@@ -49,5 +52,7 @@ class SuperpointQueries(nn.Module):
             return torch.arange(num_superpoints, device=device)
         low, high = self.keep_ratio
         share = low + (high - low) * float(torch.rand(()))
-        count = min(int(share * num_superpoints), self.max_queries)
+        count = int(share * num_superpoints)
+        if self.max_queries is not None:
+            count = min(count, self.max_queries)
         return torch.randperm(num_superpoints, device=device)[:count]

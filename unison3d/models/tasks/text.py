@@ -98,7 +98,17 @@ class TextTask(Task):
                 )
             # Built on first use: a language model is only loaded when somebody asks a sentence.
             self._text_encoder = TEXT_ENCODERS.build(self.text_encoder_config)
+        if prompts.text_tokens is not None and self._text_encoder.reads_tokens:
+            return self._text_encoder.encode_tokens(prompts.text_tokens)
         return self._text_encoder.encode(prompts.texts)
+
+    def row_instances(self, sample: SceneSample) -> Tensor:
+        """The instance of every sentence that means exactly one."""
+        targets = sample.prompts.text_targets
+        if targets is None or targets.shape[1] == 0:
+            num_texts = sample.prompts.num_texts
+            return torch.full((num_texts,), -1, dtype=torch.int64, device=sample.sp_masks.device)
+        return torch.where(targets.sum(dim=1) == 1, targets.int().argmax(dim=1), -1)
 
     def loss(
         self,
