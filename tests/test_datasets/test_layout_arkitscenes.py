@@ -155,6 +155,14 @@ def test_places_and_splits(tmp_path, below):
         get_layout('arkitscenes').scans(tmp_path / below / 'Training')
 
 
+def test_a_second_place_is_named(tmp_path):
+    write_scan(tmp_path / 'raw', '7')
+    write_scan(tmp_path / '3dod', '8')
+    with pytest.warns(SceneWarning, match='3dod and .*raw'):
+        (unit,) = get_layout('arkitscenes').scans(tmp_path)
+    assert unit.name == '8'
+
+
 def test_openmmlab_command_line(tmp_path):
     write_scan(tmp_path, boxes=[])
     words = ['arkitscenes', '--root-path', str(tmp_path), '--workers', '1']

@@ -72,8 +72,19 @@ class ARKitScenesLayout(DatasetLayout):
 
     def scans(self, root: Path) -> list[ScanUnit]:
         """Every scan, training first, sorted by name."""
-        places = [root, root / '3dod', root / 'raw']
-        top = next((p for p in places if any((p / fold).is_dir() for fold in SPLITS)), root)
+        places = [
+            place
+            for place in (root, root / '3dod', root / 'raw')
+            if any((place / fold).is_dir() for fold in SPLITS)
+        ]
+        top = places[0] if places else root
+        if len(places) > 1:
+            warnings.warn(
+                f'{root}: scans lie in {" and ".join(str(p) for p in places)}. Those in {top} are '
+                f'read; give one of the others as the root to read it.',
+                SceneWarning,
+                stacklevel=2,
+            )
         folders = [
             (split, path)
             for fold, split in SPLITS.items()
