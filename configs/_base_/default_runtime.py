@@ -12,13 +12,16 @@ default_hooks = dict(
     checkpoint=dict(type='AtomicCheckpointHook', by_epoch=False, interval=500, max_keep_ckpts=2),
     sampler_seed=dict(type='DistSamplerSeedHook'),
 )
-# What is shown as a mean over the window; the sums of losses per task are called task/...
-mean_pattern = r'.*(loss|task/|time|grad_norm).*'
-log_processor = dict(by_epoch=False, window_size=50, mean_pattern=mean_pattern)
+log_processor = dict(
+    by_epoch=False,
+    window_size=50,
+    # MMEngine's, and the sums of losses per task.
+    mean_pattern=r'.*(loss|task/|time|grad_norm).*',
+)
 log_level = 'INFO'
 randomness = dict(seed=0)
-# Losses that do not apply are zeros tied to their parameters. A model with layers that no task of it
-# asks for (class embeddings without a task of classes) needs True in several processes.
+# Losses that do not apply are zeros tied to their parameters. A model with layers that none of its
+# tasks asks for (class embeddings without a task of classes) needs True in several processes.
 find_unused_parameters = False
 load_from = None
 resume = False

@@ -9,12 +9,13 @@ Needs four published files besides the data (see docs/checkpoints.md for the fir
 - uniseg3d_infos_train.pkl, uniseg3d_infos_val.pkl: sentences and pseudo masks.
 
 unison3d train configs/unified/uniseg3d_scannet.py
-unison3d test configs/unified/uniseg3d_scannet.py work_dirs/uniseg3d_scannet/uniseg3d_scannet.safetensors
+unison3d test configs/unified/uniseg3d_scannet.py WEIGHTS.safetensors
 
-Released weights lack the class embeddings, which come from the file above, and what UniSeg3D does not
-have: negative clicks and the predicted IoU of prompts. No number of this config depends on those two:
+Released weights lack the class embeddings, which come from the file above, and what UniSeg3D does
+not have: negative clicks and the predicted IoU of prompts. No number here depends on those two, so
 
-unison3d test configs/unified/uniseg3d_scannet.py model_best.safetensors --cfg-options load_strict=False
+unison3d test configs/unified/uniseg3d_scannet.py model_best.safetensors \\
+    --cfg-options load_strict=False
 """
 
 _base_ = [

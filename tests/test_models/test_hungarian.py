@@ -82,4 +82,5 @@ def test_a_diverged_network_is_named():
 
 
 def test_it_is_built_by_name():
-    assert TASK_UTILS.build({'type': 'HungarianMatcher', 'dice_weight': 2.0}).dice_weight == 2.0
+    matcher = TASK_UTILS.build({'type': 'HungarianMatcher', 'dice_weight': 2.0})
+    assert matcher.pair_cost.dice_weight == 2.0

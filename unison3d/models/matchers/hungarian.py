@@ -7,7 +7,7 @@ from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
 from unison3d.errors import SceneError
-from unison3d.models.losses.mask_losses import pairwise_bce, pairwise_dice
+from unison3d.models.matchers.costs import PairCost
 from unison3d.registry import TASK_UTILS
 
 
@@ -30,9 +30,7 @@ class HungarianMatcher:
     def __init__(
         self, class_weight: float = 0.5, bce_weight: float = 1.0, dice_weight: float = 1.0
     ) -> None:
-        self.class_weight = class_weight
-        self.bce_weight = bce_weight
-        self.dice_weight = dice_weight
+        self.pair_cost = PairCost(class_weight, bce_weight, dice_weight)
 
     @torch.no_grad()
     def __call__(
@@ -56,13 +54,7 @@ class HungarianMatcher:
         Raises:
             SceneError: a cost is not finite, so the network has diverged.
         """
-        mask_logits, target = mask_logits.float(), target_masks.float()
-        cost = self.bce_weight * pairwise_bce(mask_logits, target)
-        cost = cost + self.dice_weight * pairwise_dice(mask_logits, target)
-        if class_logits is not None and target_labels is not None:
-            known = target_labels >= 0
-            probability = class_logits.float().softmax(dim=1)[:, target_labels.clamp(min=0)]
-            cost = cost - self.class_weight * probability * known
+        cost = self.pair_cost(mask_logits, target_masks, class_logits, target_labels)
         if not bool(torch.isfinite(cost).all()):
             raise SceneError(
                 f'{int((~torch.isfinite(cost)).sum())} of {cost.numel()} matching costs are not '

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from unison3d.models.losses.mask_losses import pairwise_bce, pairwise_dice
+from unison3d.models.matchers.costs import PairCost
 from unison3d.registry import TASK_UTILS
 
 OUTSIDE_COST = 1e8
@@ -38,9 +38,7 @@ class SparseMatcher:
         dice_weight: float = 1.0,
     ) -> None:
         self.topk = topk
-        self.class_weight = class_weight
-        self.bce_weight = bce_weight
-        self.dice_weight = dice_weight
+        self.pair_cost = PairCost(class_weight, bce_weight, dice_weight)
 
     @torch.no_grad()
     def cost(
@@ -52,15 +50,7 @@ class SparseMatcher:
         target_labels: Tensor | None = None,
     ) -> Tensor:
         """Cost of every pair, float32, (Q, M); see :meth:`__call__` for the arguments."""
-        # In half precision costs tie that differ, and a tie matches nothing.
-        mask_logits = mask_logits.float()
-        target = target_masks.float()
-        cost = self.bce_weight * pairwise_bce(mask_logits, target)
-        cost = cost + self.dice_weight * pairwise_dice(mask_logits, target)
-        if class_logits is not None and target_labels is not None:
-            known = target_labels >= 0
-            probability = class_logits.float().softmax(dim=1)[:, target_labels.clamp(min=0)]
-            cost = cost - self.class_weight * probability * known
+        cost = self.pair_cost(mask_logits, target_masks, class_logits, target_labels)
         return torch.where(query_on_target.t(), cost, OUTSIDE_COST)
 
     @torch.no_grad()

@@ -65,8 +65,8 @@ class UnifiedSegmentor(BaseModel):
         )
         for link in self.links.values():
             link.connect(self.tasks)
-        # Task or link of every loss; known once there were losses.
-        self._owners: dict[str, str] = {}
+        # By task; known once there were losses.
+        self._names_of_losses: dict[str, tuple[str, ...]] = {}
 
     def forward(
         self,
@@ -169,17 +169,19 @@ class UnifiedSegmentor(BaseModel):
         losses: dict[str, Tensor] = {}
         with _float32(features):
             for name, task in self.tasks.items():
-                self._add(losses, name, task.loss(outputs[name], features, samples))
+                own = task.loss(outputs[name], features, samples)
+                _add(losses, name, own)
+                self._names_of_losses[name] = tuple(own)
             for name, link in self.links.items():
-                self._add(losses, name, link.loss(outputs, features, samples))
+                _add(losses, name, link.loss(outputs, features, samples))
         return losses
 
     def parse_losses(self, losses: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
         """The sum of all losses, and what the log shows: each loss, and their sum per task."""
         total, shown = super().parse_losses(losses)
         sums = {
-            f'task/{name}': sum(v.detach() for k, v in shown.items() if self._owners.get(k) == name)
-            for name in self.tasks
+            f'task/{name}': sum(shown[key].detach() for key in keys)
+            for name, keys in self._names_of_losses.items()
         }
         return total, {**shown, **sums}
 
@@ -230,21 +232,6 @@ class UnifiedSegmentor(BaseModel):
 
         return ask
 
-    def _add(self, losses: dict[str, Tensor], name: str, more: dict[str, Tensor]) -> None:
-        """Add the losses of a task or link.
-
-        Raises:
-            ConfigError: another one has a loss of the same name, which would be lost.
-        """
-        twice = sorted(losses.keys() & more.keys())
-        if twice:
-            raise ConfigError(
-                f'{name!r} has losses {twice}, and so has another task or link of this model. Keep '
-                'one of the two.'
-            )
-        losses.update(more)
-        self._owners.update(dict.fromkeys(more, name))
-
     def _task_names(self, tasks: Iterable[str] | None) -> list[str]:
         if tasks is None:
             return list(self.tasks)
@@ -266,3 +253,18 @@ def _float32(features: list[SceneFeatures]) -> AbstractContextManager:
     probability of 0.5, and a cosine times 100 is off by half a unit.
     """
     return torch.autocast(features[0].device.type, enabled=False)
+
+
+def _add(losses: dict[str, Tensor], name: str, more: dict[str, Tensor]) -> None:
+    """Add the losses of a task or link.
+
+    Raises:
+        ConfigError: another one has a loss of the same name, which would be lost.
+    """
+    twice = sorted(losses.keys() & more.keys())
+    if twice:
+        raise ConfigError(
+            f'{name!r} has losses {twice}, and so has another task or link of this model. Keep one '
+            'of the two.'
+        )
+    losses.update(more)
