@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
+from unison3d.errors import ConfigError
 from unison3d.models.losses import MaskSetLoss, MaskTargets, bce_loss, dice_loss, mask_iou
 from unison3d.models.losses.mask_losses import pairwise_bce, pairwise_dice
 from unison3d.models.matchers import SparseMatcher
@@ -90,6 +91,12 @@ def test_dice_factors_of_last_and_other_layers():
     ):
         loss = MaskSetLoss(bce_weight=0.0, **options)(scenes, final=final, batch_size=3)
         torch.testing.assert_close(loss, factor * dice)
+
+
+def test_unknown_words_are_refused():
+    for options in ({'dice_auxiliary': '4 / B'}, {'average': 'scenes'}):
+        with pytest.raises(ConfigError, match=next(iter(options))):
+            MaskSetLoss(**options)
 
 
 def test_unknown_classes_are_not_learned():

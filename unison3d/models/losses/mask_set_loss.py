@@ -60,6 +60,8 @@ class MaskSetLoss:
     ) -> None:
         if average not in ('supervised', 'batch'):
             raise ConfigError(f"average is {average!r}, expected 'supervised' or 'batch'")
+        if isinstance(dice_auxiliary, str) and dice_auxiliary != '4/B':
+            raise ConfigError(f"dice_auxiliary is {dice_auxiliary!r}, expected a number or '4/B'")
         self.average = average
         self.class_loss_weight = class_loss_weight
         self.bce_weight = bce_weight
