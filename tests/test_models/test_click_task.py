@@ -329,6 +329,8 @@ def test_correction_rounds_ask_where_the_mask_is_wrong():
         asked.clear()
         refined = task.refine(scene, sample, decode)
         assert sample.prompts is given and given.num_clicks == 2
+        # Everything that the other tasks learn from is still there.
+        assert set(refined.keys()) == set(sample.keys())
         prompts = refined.prompts
         sizes.add(len(asked))
         assert prompts.num_clicks <= 2 + 2 * len(asked)

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from mmengine.structures import BaseDataElement
+
+if TYPE_CHECKING:
+    from unison3d.structures.prompts import Prompts
 
 
 class SceneSample(BaseDataElement):
@@ -46,3 +51,12 @@ class SceneSample(BaseDataElement):
         pred_open_semantic: int64, (N,). Index into ``vocabulary``.
         vocabulary: names used for the two fields above.
     """
+
+    def with_prompts(self, prompts: Prompts) -> SceneSample:
+        """The same sample with other prompts; shares everything else.
+
+        ``new(prompts=...)`` of the base class would keep nothing but the prompts.
+        """
+        sample = self.new()
+        sample.prompts = prompts
+        return sample

@@ -51,7 +51,7 @@ def corrected(
         if len(clicked) == 0:
             break
         # A new one: the sample may come from a data set that keeps it.
-        sample = sample.new(prompts=prompts)
+        sample = sample.with_prompts(prompts)
     return sample
 
 
@@ -96,7 +96,7 @@ def click_curves(
         prompts, asked = correct(
             sample.prompts, simulator, superpoints, wanted, found[:, superpoints[at]], asked
         )
-        sample = sample.new(prompts=prompts)
+        sample = sample.with_prompts(prompts)
     return curves
 
 
