@@ -123,6 +123,7 @@ class Step:
             points=torch.zeros(count, 3),
             superpoints=torch.arange(count),
             memory=model.decoder.encode(values),
+            superpoint_inputs=torch.zeros(count, 0),
         )
 
 

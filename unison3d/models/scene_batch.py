@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -50,6 +51,9 @@ class SceneFeatures:
         superpoints: int64, (N,).
         memory: keys, values and mask features of the decoder.
         points: float32, (N, 3), see :class:`SceneBatch`.
+        superpoint_inputs: (S, C_in). Mean of what the backbone was given.
+        kept: what follows from the scene alone and was computed for an earlier question; only
+            filled where no gradients are asked for.
     """
 
     superpoint_features: Tensor
@@ -57,6 +61,8 @@ class SceneFeatures:
     superpoints: Tensor
     memory: SceneMemory
     points: Tensor
+    superpoint_inputs: Tensor
+    kept: dict[str, Any] = field(default_factory=dict, repr=False)
 
     @property
     def num_superpoints(self) -> int:
@@ -67,3 +73,25 @@ class SceneFeatures:
     def device(self) -> torch.device:
         """Where the scene lives."""
         return self.superpoint_features.device
+
+    def extents(self) -> tuple[Tensor, Tensor]:
+        """Lowest and highest corner of the box of each superpoint, float32 (S, 3) each.
+
+        In the coordinates of ``positions``; NaN-free also for a superpoint without points, whose
+        box is its position.
+        """
+        index = self.superpoints[:, None].expand(-1, 3)
+        counts = torch.bincount(self.superpoints, minlength=self.num_superpoints)
+        filled = (counts > 0)[:, None]
+        corners = []
+        for reduce, start in (('amin', torch.inf), ('amax', -torch.inf)):
+            corner = self.points.new_full((self.num_superpoints, 3), start)
+            corners.append(corner.scatter_reduce(0, index, self.points, reduce))
+        # Points and positions differ by where zero is.
+        shift = torch.zeros(3, device=self.device)
+        if len(self.points):
+            first = self.superpoints[0]
+            mean = self.points[self.superpoints == first].mean(dim=0)
+            shift = self.positions[first] - mean
+        low, high = (torch.where(filled, c + shift, self.positions) for c in corners)
+        return low, high

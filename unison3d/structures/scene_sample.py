@@ -46,6 +46,8 @@ class SceneSample(BaseDataElement):
             of a simulated user, nan where it got no further click.
         pred_click_probabilities: float32, (O, K). Probability of every thing class.
         pred_texts: InstanceMasks with one row per sentence.
+        pred_text_scores: float32, (T, S) in [0, 1]. Probability of every superpoint to be part of
+            what a sentence means (:class:`~unison3d.models.ReferringTask`).
         pred_open: InstanceMasks, labels index ``vocabulary``; each object under its best name.
         pred_open_ranked: InstanceMasks, the best pairs of an object and a name, for evaluators.
         pred_open_semantic: int64, (N,). Index into ``vocabulary``.

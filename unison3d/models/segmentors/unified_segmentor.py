@@ -84,18 +84,20 @@ class UnifiedSegmentor(BaseModel):
     def encode(self, batch: SceneBatch) -> list[SceneFeatures]:
         """Voxels to superpoint features, keys, values and mask features; once per scene."""
         voxel_features = self.backbone(batch.voxels).features.float()
-        pooled = scatter_mean(
-            # index_select, because the backward of plain indexing is many times slower on CPUs.
-            voxel_features.index_select(0, batch.point_to_voxel),
-            batch.point_to_superpoint,
-            sum(batch.num_superpoints),
-        )
+        pooled = _to_superpoints(voxel_features, batch)
+        inputs = _to_superpoints(batch.voxels.features, batch)
         return [
             SceneFeatures(
-                features, positions, superpoints, self.decoder.encode(features, positions), points
+                superpoint_features=features,
+                positions=positions,
+                superpoints=superpoints,
+                memory=self.decoder.encode(features, positions),
+                points=points,
+                superpoint_inputs=given,
             )
-            for features, positions, superpoints, points in zip(
+            for features, given, positions, superpoints, points in zip(
                 pooled.split(batch.num_superpoints),
+                inputs.split(batch.num_superpoints),
                 batch.positions,
                 batch.superpoints,
                 batch.points,
@@ -113,6 +115,9 @@ class UnifiedSegmentor(BaseModel):
     ) -> dict[str, TaskOutput]:
         """Ask the decoder the questions of some tasks about one encoded scene.
 
+        Outside of training, the answer to rows that follow from the scene alone is kept with the
+        scene: a further sentence, click or vocabulary does not ask for it again.
+
         Args:
             features: from :meth:`encode`.
             sample: holds the prompts.
@@ -123,19 +128,21 @@ class UnifiedSegmentor(BaseModel):
             The output of every task.
         """
         names = self._task_names(tasks)
+        keep = not (self.training or all_layers or torch.is_grad_enabled())
+        outputs: dict[str, TaskOutput] = {}
         rows: dict[str, TaskRows] = {}
-        for name in names:
-            group = self.tasks[name].row_group
-            if group not in rows:
+        for group in dict.fromkeys(self.tasks[name].row_group for name in names):
+            if keep and group in features.kept:
+                outputs[group] = features.kept[group]
+            else:
                 rows[group] = self._provider(group).queries(features, sample)
-        layers = self.decoder(
-            features.memory, [part.block for part in rows.values()], all_layers=all_layers
-        )
-        # Decisions about masks and classes are made in float32, whatever the network ran in.
-        outputs = {
-            group: TaskOutput([layer.float() for layer in block_layers], part.superpoints)
-            for (group, part), block_layers in zip(rows.items(), layers, strict=True)
-        }
+        blocks = [part.block for part in rows.values()]
+        layers = self.decoder(features.memory, blocks, all_layers=all_layers) if blocks else []
+        for (group, part), block_layers in zip(rows.items(), layers, strict=True):
+            # Decisions about masks and classes are made in float32, whatever the network ran in.
+            outputs[group] = TaskOutput([layer.float() for layer in block_layers], part.superpoints)
+            if keep and part.of_scene:
+                features.kept[group] = outputs[group]
         return {name: outputs[self.tasks[name].row_group] for name in names}
 
     def loss(self, batch: SceneBatch, samples: list[SceneSample]) -> dict[str, Tensor]:
@@ -244,6 +251,16 @@ class UnifiedSegmentor(BaseModel):
     def _provider(self, group: str) -> Task:
         """The first task of the model with rows of this group makes them for all."""
         return next(task for task in self.tasks.values() if task.row_group == group)
+
+
+def _to_superpoints(voxel_features: Tensor, batch: SceneBatch) -> Tensor:
+    """Mean over the points of every superpoint of the batch."""
+    return scatter_mean(
+        # index_select, because the backward of plain indexing is many times slower on CPUs.
+        voxel_features.index_select(0, batch.point_to_voxel),
+        batch.point_to_superpoint,
+        sum(batch.num_superpoints),
+    )
 
 
 def _float32(features: list[SceneFeatures]) -> AbstractContextManager:

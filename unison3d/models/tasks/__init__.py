@@ -6,6 +6,7 @@ from unison3d.models.tasks.closed_set import ClosedSetTask
 from unison3d.models.tasks.learned_queries import LearnedQueryTask
 from unison3d.models.tasks.mixed_label_sets import MixedLabelSetsTask
 from unison3d.models.tasks.open_vocabulary import OpenVocabularyTask
+from unison3d.models.tasks.referring import ReferringTask
 from unison3d.models.tasks.scene_rows import SuperpointQueries
 from unison3d.models.tasks.text import TextTask
 
@@ -15,6 +16,7 @@ __all__ = [
     'LearnedQueryTask',
     'MixedLabelSetsTask',
     'OpenVocabularyTask',
+    'ReferringTask',
     'SuperpointQueries',
     'Task',
     'TaskOutput',

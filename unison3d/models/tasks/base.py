@@ -23,10 +23,12 @@ class TaskRows:
     Attributes:
         block: the queries.
         superpoints: int64, (R,). Superpoint each query comes from, -1 for none.
+        of_scene: the rows follow from the scene alone, so their answer can be kept.
     """
 
     block: QueryBlock
     superpoints: Tensor
+    of_scene: bool = False
 
 
 @dataclass

@@ -10,7 +10,7 @@ arrives. The published system reads sentences with the text tower of a CLIP inst
 from __future__ import annotations
 
 from unison3d.models.text.bank import DEFAULT_BANK, EmbeddingBankEncoder, TextBank
-from unison3d.models.text.base import TextEncoder, canonical_phrase
+from unison3d.models.text.base import TextEncoder, WordStates, canonical_phrase
 from unison3d.models.text.cached import CachedTextEncoder
 from unison3d.models.text.clip_text import ClipTextEncoder
 from unison3d.models.text.clip_tokenizer import ClipTokenizer
@@ -31,6 +31,7 @@ __all__ = [
     'MiniLMTextEncoder',
     'TextBank',
     'TextEncoder',
+    'WordStates',
     'canonical_phrase',
     'class_prototypes',
     'default_text_encoder',

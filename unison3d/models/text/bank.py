@@ -166,6 +166,13 @@ class EmbeddingBankEncoder(TextEncoder):
         return self._bank.unit_rows
 
     @property
+    def reads_words(self) -> bool:
+        return self._fallback is not None and self._fallback.reads_words
+
+    def _encode_words(self, phrases: list[str]) -> list[Tensor]:
+        return self._fallback._encode_words(phrases)
+
+    @property
     def names(self) -> tuple[str, ...]:
         """The phrases that the bank itself holds."""
         return self._bank.names

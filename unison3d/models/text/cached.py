@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import torch
@@ -60,6 +60,10 @@ class CachedTextEncoder(TextEncoder):
     def reads_tokens(self) -> bool:
         return self._encoder.reads_tokens
 
+    @property
+    def reads_words(self) -> bool:
+        return self._encoder.reads_words
+
     def canonical(self, phrase: str) -> str:
         return self._encoder.canonical(phrase)
 
@@ -69,7 +73,20 @@ class CachedTextEncoder(TextEncoder):
         return self._encoder
 
     def _encode(self, phrases: list[str]) -> Tensor:
-        return self._recall([self.canonical(phrase) for phrase in phrases], self._fetch)
+        return torch.stack(
+            self._recall([self.canonical(phrase) for phrase in phrases], self._fetch)
+        )
+
+    def _encode_words(self, phrases: list[str]) -> list[Tensor]:
+        """Memory only, in half precision: the words of a sentence take as much as ten sentences."""
+        # Capital letters: no canonical phrase can be the same.
+        keys = [f'WORDS {self.canonical(phrase)}' for phrase in phrases]
+
+        def fetch(missing: list[str]) -> list[Tensor]:
+            words = self._encoder._encode_words([key.removeprefix('WORDS ') for key in missing])
+            return [states.half() for states in words]
+
+        return [states.float() for states in self._recall(keys, fetch)]
 
     def encode_tokens(self, tokens: Tensor) -> Tensor:
         """Rows of token ids, int64 (T, L), where the wrapped encoder reads them; memory only."""
@@ -77,20 +94,24 @@ class CachedTextEncoder(TextEncoder):
             return torch.zeros(0, self.dim)
         # Capital letters: no canonical phrase can be the same.
         keys = [' '.join(['TOKENS', *map(str, row)]) for row in tokens.tolist()]
-        return self._recall(
-            keys,
-            lambda missing: self._encoder.encode_tokens(
-                torch.tensor([[int(token) for token in key.split()[1:]] for key in missing])
-            ),
+        return torch.stack(
+            self._recall(
+                keys,
+                lambda missing: self._encoder.encode_tokens(
+                    torch.tensor([[int(token) for token in key.split()[1:]] for key in missing])
+                ),
+            )
         )
 
-    def _recall(self, keys: list[str], fetch: Callable[[list[str]], Tensor]) -> Tensor:
+    def _recall(
+        self, keys: list[str], fetch: Callable[[list[str]], Iterable[Tensor]]
+    ) -> list[Tensor]:
         found = {key: self._memory[key] for key in keys if key in self._memory}
         missing = sorted(set(keys) - set(found))
         if missing:
             found.update(zip(missing, fetch(missing), strict=True))
         self._remember(found)
-        return torch.stack([found[key] for key in keys])
+        return [found[key] for key in keys]
 
     def _fetch(self, phrases: list[str]) -> Tensor:
         if self._cache_dir is None:

@@ -50,18 +50,26 @@ class MiniLMTextEncoder(TextEncoder):
     def dim(self) -> int:
         return _DIM
 
+    @property
+    def reads_words(self) -> bool:
+        return True
+
     def _encode(self, phrases: list[str]) -> Tensor:
+        means = [states.mean(dim=0) for states in self._encode_words(phrases)]
+        return F.normalize(torch.stack(means), dim=-1)
+
+    def _encode_words(self, phrases: list[str]) -> list[Tensor]:
         self._load()
         # Sentences of similar length share a batch: padding then costs little.
         order = sorted(range(len(phrases)), key=lambda row: len(phrases[row]))
-        vectors = torch.empty(len(phrases), _DIM)
+        words: dict[int, Tensor] = {}
         for start in range(0, len(order), self._batch_size):
             rows = order[start : start + self._batch_size]
-            vectors[rows] = self._encode_batch([phrases[row] for row in rows])
-        return vectors
+            words.update(zip(rows, self._words_of([phrases[row] for row in rows]), strict=True))
+        return [words[row] for row in range(len(phrases))]
 
     @torch.inference_mode()
-    def _encode_batch(self, phrases: list[str]) -> Tensor:
+    def _words_of(self, phrases: list[str]) -> list[Tensor]:
         tokens = self._tokenizer(
             phrases,
             padding=True,
@@ -70,9 +78,8 @@ class MiniLMTextEncoder(TextEncoder):
             return_tensors='pt',
         )
         states = self._model(**tokens).last_hidden_state
-        weight = tokens['attention_mask'].unsqueeze(-1).to(states.dtype)
-        mean = (states * weight).sum(1) / weight.sum(1).clamp(min=1e-9)
-        return F.normalize(mean, dim=-1).clone()
+        valid = tokens['attention_mask'].bool()
+        return [row[own].clone() for row, own in zip(states, valid, strict=True)]
 
     def _load(self) -> None:
         if self._model is not None:
