@@ -190,7 +190,7 @@ def test_picks_are_unions_of_objects(model, features):
     task.presence_threshold, before = 0.0, task.presence_threshold
     model.predict_scene(features, sample, ['text'])
     task.presence_threshold = before
-    found = features.kept['objects']
+    found = features.objects[1]
     for row, (mask, scores) in enumerate(
         zip(sample.pred_texts.superpoint_masks, sample.pred_text_scores, strict=True)
     ):
@@ -223,21 +223,21 @@ def test_no_sentence_and_no_object(model, features):
     assert sample.pred_texts.scores.tolist() == [0.0]
 
 
-def test_a_further_sentence_does_not_ask_the_decoder_again(model, features, monkeypatch):
-    model.predict_scene(features, asked('a chair'), ['text'])
-    first = model.predict_scene(features, asked('a lamp'), ['text']).pred_texts
-
-    def never(*_args: object, **_options: object) -> None:
-        raise AssertionError('the decoder was asked')
-
+def test_the_objects_are_looked_for_once(model, features, monkeypatch):
     with torch.no_grad():
-        fresh = model.encode(collate(model, [scene_inputs()]))[0]
-    expected = model.predict_scene(fresh, asked('a lamp'), ['text']).pred_texts
-    monkeypatch.setattr(model.decoder, 'forward', never)
-    again = model.predict_scene(features, asked('a lamp'), ['text']).pred_texts
-    for other in (first, expected):
-        assert torch.equal(again.superpoint_masks, other.superpoint_masks)
-        assert torch.equal(again.scores, other.scores)
+        output = model.decode(features, asked('a lamp'), ['text'])['text']
+    task, first, again = model.tasks['text'], asked('a lamp'), asked('a lamp')
+    task.predict(output, features, first)
+
+    def never(*_args: object) -> None:
+        raise AssertionError('looked for again')
+
+    monkeypatch.setattr(task, '_objects', never)
+    task.predict(output, features, again)
+    assert torch.equal(first.pred_texts.scores, again.pred_texts.scores)
+    monkeypatch.setattr(task, 'max_objects', 3)
+    with pytest.raises(AssertionError, match='looked for again'):
+        task.predict(output, features, again)
 
 
 def test_training_keeps_nothing_and_every_parameter_learns():
@@ -247,7 +247,7 @@ def test_training_keeps_nothing_and_every_parameter_learns():
     sample.prompts.text_targets = torch.tensor([[True, False, False], [False, False, False]])
     scenes = model.encode(collate(model, [scene_inputs()]))
     losses = model.scene_losses(scenes, [sample])
-    assert not scenes[0].kept
+    assert scenes[0].objects is None
     sum(value for name, value in losses.items() if 'referring' in name).backward()
     task = model.tasks['text']
     silent = [name for name, p in task.named_parameters() if p.grad is None]

@@ -51,8 +51,8 @@ class SceneAnswers:
     """Answers about one encoded scene.
 
     Rows of different kinds never see each other in the decoder, so each kind has a pass of its
-    own: the pass over the superpoints is made once per scene and serves every task without a
-    prompt, and a click costs only its own rows. A remembered answer is given again until the
+    own: the pass over the superpoints is made once per scene and serves every task that asks for
+    these rows, and a click costs only its own. A remembered answer is given again until the
     settings of its task change.
 
     Args:
@@ -78,12 +78,12 @@ class SceneAnswers:
             vocabulary: names for the open-vocabulary task.
         """
         # Prompts first: a sentence that cannot be encoded is found before the long part.
-        ordered = sorted(tasks, key=lambda name: self._model.tasks[name].row_group == ROW_GROUP)
+        ordered = sorted(tasks, key=lambda name: not self._model.tasks[name].prompted)
         return {name: self._answer(name, prompts, tuple(vocabulary)) for name in ordered}
 
     def _answer(self, name: str, prompts: Prompts, vocabulary: tuple[str, ...]) -> Answer:
         task = self._model.tasks[name]
-        if task.row_group != ROW_GROUP:
+        if task.prompted:
             return self._compute(name, SceneSample(prompts=prompts))
         if not isinstance(task, OpenVocabularyTask):
             vocabulary = ()
@@ -135,7 +135,7 @@ def task_settings(task: Task) -> dict[str, Any]:
     settings: dict[str, Any] = {}
     if hasattr(task, 'label_space'):
         settings['label_space'] = task.label_space.name
-    for name in ('logit_scale', 'names_per_object'):
+    for name in ('logit_scale', 'names_per_object', 'presence_threshold', 'pick_threshold'):
         if hasattr(task, name):
             settings[name] = getattr(task, name)
     if hasattr(task, 'postprocess'):

@@ -18,7 +18,7 @@ from unison3d.apis.device import pick_device
 from unison3d.engine.checkpoint import load_state, read_weights
 from unison3d.errors import CheckpointError, MissingDependencyError, Unison3DError
 from unison3d.models import ScenePreprocessor, UnifiedSegmentor
-from unison3d.models.tasks import OpenVocabularyTask, TextTask
+from unison3d.models.tasks import OpenVocabularyTask, ReferringTask, TextTask
 from unison3d.models.tasks.base import Task
 from unison3d.models.text import CachedTextEncoder
 from unison3d.registry import MODELS, TEXT_ENCODERS
@@ -31,7 +31,11 @@ SHIPPED_WEIGHTS = (
 _FORBIDDEN_KEYS = frozenset({'_scope_', 'cache_dir', 'init_cfg', 'model_dir', 'path'})
 _LARGEST_NUMBER = 10**6
 # Where tasks that encode words of the user keep their encoder.
-_ENCODER_ATTRIBUTES = {OpenVocabularyTask: 'encoder', TextTask: '_text_encoder'}
+_ENCODER_ATTRIBUTES = {
+    OpenVocabularyTask: 'encoder',
+    ReferringTask: '_text_encoder',
+    TextTask: '_text_encoder',
+}
 # How much larger than the file a model may be while it is built: 256 MB of parameters, and a
 # thousand tensors. Room for a sentence encoder, which is no part of the file, and for descriptions
 # that miss the weights by little and deserve the full report of what does not fit.

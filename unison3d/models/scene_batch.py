@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from unison3d.models.decoders import SceneMemory
 from unison3d.sparse import SparseTensor
+
+if TYPE_CHECKING:
+    from unison3d.models.scene_objects import SceneObjects
 
 
 @dataclass
@@ -52,8 +55,8 @@ class SceneFeatures:
         memory: keys, values and mask features of the decoder.
         points: float32, (N, 3), see :class:`SceneBatch`.
         superpoint_inputs: (S, C_in). Mean of what the backbone was given.
-        kept: what follows from the scene alone and was computed for an earlier question; only
-            filled where no gradients are asked for.
+        objects: what :class:`~unison3d.models.ReferringTask` found for an earlier sentence, after
+            the settings it was found with; None before the first, and in training.
     """
 
     superpoint_features: Tensor
@@ -62,7 +65,7 @@ class SceneFeatures:
     memory: SceneMemory
     points: Tensor
     superpoint_inputs: Tensor
-    kept: dict[str, Any] = field(default_factory=dict, repr=False)
+    objects: tuple[tuple, SceneObjects] | None = field(default=None, repr=False)
 
     @property
     def num_superpoints(self) -> int:

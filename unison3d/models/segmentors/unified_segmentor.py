@@ -115,9 +115,6 @@ class UnifiedSegmentor(BaseModel):
     ) -> dict[str, TaskOutput]:
         """Ask the decoder the questions of some tasks about one encoded scene.
 
-        Outside of training, the answer to rows that follow from the scene alone is kept with the
-        scene: a further sentence, click or vocabulary does not ask for it again.
-
         Args:
             features: from :meth:`encode`.
             sample: holds the prompts.
@@ -128,21 +125,19 @@ class UnifiedSegmentor(BaseModel):
             The output of every task.
         """
         names = self._task_names(tasks)
-        keep = not (self.training or all_layers or torch.is_grad_enabled())
-        outputs: dict[str, TaskOutput] = {}
         rows: dict[str, TaskRows] = {}
-        for group in dict.fromkeys(self.tasks[name].row_group for name in names):
-            if keep and group in features.kept:
-                outputs[group] = features.kept[group]
-            else:
+        for name in names:
+            group = self.tasks[name].row_group
+            if group not in rows:
                 rows[group] = self._provider(group).queries(features, sample)
-        blocks = [part.block for part in rows.values()]
-        layers = self.decoder(features.memory, blocks, all_layers=all_layers) if blocks else []
-        for (group, part), block_layers in zip(rows.items(), layers, strict=True):
-            # Decisions about masks and classes are made in float32, whatever the network ran in.
-            outputs[group] = TaskOutput([layer.float() for layer in block_layers], part.superpoints)
-            if keep and part.of_scene:
-                features.kept[group] = outputs[group]
+        layers = self.decoder(
+            features.memory, [part.block for part in rows.values()], all_layers=all_layers
+        )
+        # Decisions about masks and classes are made in float32, whatever the network ran in.
+        outputs = {
+            group: TaskOutput([layer.float() for layer in block_layers], part.superpoints)
+            for (group, part), block_layers in zip(rows.items(), layers, strict=True)
+        }
         return {name: outputs[self.tasks[name].row_group] for name in names}
 
     def loss(self, batch: SceneBatch, samples: list[SceneSample]) -> dict[str, Tensor]:

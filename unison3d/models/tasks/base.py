@@ -23,12 +23,10 @@ class TaskRows:
     Attributes:
         block: the queries.
         superpoints: int64, (R,). Superpoint each query comes from, -1 for none.
-        of_scene: the rows follow from the scene alone, so their answer can be kept.
     """
 
     block: QueryBlock
     superpoints: Tensor
-    of_scene: bool = False
 
 
 @dataclass
@@ -63,6 +61,8 @@ class Task(nn.Module, abc.ABC):
     """
 
     row_group: str = ''
+    #: The answer depends on the prompts of a sample. Without, it is the same at every question.
+    prompted: bool = False
 
     def __init__(self, in_channels: int) -> None:
         super().__init__()

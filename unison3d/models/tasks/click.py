@@ -77,6 +77,7 @@ class ClickTask(Task):
     """
 
     row_group = 'clicks'
+    prompted = True
 
     def __init__(
         self,

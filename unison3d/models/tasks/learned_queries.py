@@ -145,8 +145,7 @@ class LearnedQueryTask(Task):
         rows = self.label_set(sample).queries
         nowhere = rows.new_full((len(rows), 3), torch.nan)
         superpoints = torch.full((len(rows),), -1, dtype=torch.int64, device=rows.device)
-        block = QueryBlock(rows, positions=nowhere)
-        return TaskRows(block, superpoints, of_scene=not self.training)
+        return TaskRows(QueryBlock(rows, positions=nowhere), superpoints)
 
     def loss(
         self,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -14,7 +16,7 @@ from unison3d.models.scene_objects import SceneObjects, find_objects
 from unison3d.models.tasks.base import Task, TaskOutput, TaskRows
 from unison3d.models.tasks.quality_head import QualityHead, scene_quality_loss
 from unison3d.models.tasks.scene_rows import ROW_GROUP, SuperpointQueries
-from unison3d.models.text import TextEncoder
+from unison3d.models.text import CachedTextEncoder, TextEncoder
 from unison3d.registry import MODELS, TEXT_ENCODERS
 from unison3d.structures import InstanceMasks, SceneSample
 
@@ -57,6 +59,7 @@ class ReferringTask(Task):
     """
 
     row_group = ROW_GROUP
+    prompted = True
 
     def __init__(
         self,
@@ -140,12 +143,9 @@ class ReferringTask(Task):
     def predict(self, output: TaskOutput, features: SceneFeatures, sample: SceneSample) -> None:
         """Write ``pred_texts`` and ``pred_text_scores``, one row per sentence."""
         texts = sample.prompts.texts
-        objects = features.kept.get('objects')
-        if objects is None and texts:
-            objects = self._objects(output, features)
-            features.kept['objects'] = objects
+        objects = self._kept_objects(output, features) if texts else ()
         num_superpoints = features.num_superpoints
-        if not texts or len(objects) == 0:
+        if len(objects) == 0:
             masks = torch.zeros(
                 len(texts), num_superpoints, dtype=torch.bool, device=features.device
             )
@@ -170,6 +170,12 @@ class ReferringTask(Task):
         picked = (logits.sigmoid() > self.pick_threshold) | best
         return picked & (presence >= self.presence_threshold)[:, None], presence
 
+    def _kept_objects(self, output: TaskOutput, features: SceneFeatures) -> SceneObjects:
+        settings = (*dataclasses.astuple(self.postprocess), self.max_objects)
+        if features.objects is None or features.objects[0] != settings:
+            features.objects = settings, self._objects(output, features)
+        return features.objects[1]
+
     def _objects(self, output: TaskOutput, features: SceneFeatures) -> SceneObjects:
         with torch.no_grad():
             quality = self.quality_head(output.final.embeddings)
@@ -178,7 +184,9 @@ class ReferringTask(Task):
     def _read(self, objects: SceneObjects, texts: list[str]) -> list[Tensor]:
         if self._text_encoder is None:
             # Built on first use: a language model is only loaded when somebody asks a sentence.
-            self._text_encoder = TEXT_ENCODERS.build(self.text_encoder_config)
+            # With a memory, because training reads every sentence once an epoch.
+            encoder = TEXT_ENCODERS.build(self.text_encoder_config)
+            self._text_encoder = CachedTextEncoder(encoder)
         words = self._text_encoder.encode_words(texts)
         device = objects.scores.device
         return self.reader(objects, words.to(device))

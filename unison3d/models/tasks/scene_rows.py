@@ -45,7 +45,7 @@ class SuperpointQueries(nn.Module):
         if self.type_embedding is not None:
             rows = rows + self.type_embedding
         block = QueryBlock(rows, positions=features.positions[superpoints])
-        return TaskRows(block, superpoints, of_scene=not self.training)
+        return TaskRows(block, superpoints)
 
     def _draw(self, num_superpoints: int, device: torch.device) -> Tensor:
         if not self.training:

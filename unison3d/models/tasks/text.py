@@ -38,6 +38,7 @@ class TextTask(Task):
     """
 
     row_group = 'texts'
+    prompted = True
 
     def __init__(
         self,
