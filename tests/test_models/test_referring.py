@@ -19,7 +19,7 @@ from unison3d.models.heads.sentence_reader import SentenceReader, pair_relations
 from unison3d.models.scene_objects import SceneObjects
 from unison3d.models.tasks.referring import _choice_loss, _meant
 from unison3d.models.text import TextEncoder, WordStates
-from unison3d.registry import TEXT_ENCODERS
+from unison3d.registry import MODELS, TEXT_ENCODERS
 from unison3d.structures import Prompts, SceneSample
 
 D_MODEL, CHANNELS, INPUTS = 16, 8, 6
@@ -272,6 +272,17 @@ def test_a_task_without_rows_of_its_own():
     config['tasks'] = {'text': {'type': 'ReferringTask', 'input_channels': INPUTS}}
     model = UnifiedSegmentor(**config).eval()
     with pytest.raises(ConfigError, match='queries'):
+        model.predict(collate(model, [scene_inputs()]), [asked('a chair')])
+
+
+def test_a_decoder_without_names():
+    config = tiny_config()
+    config['decoder']['embedding_dim'] = None
+    config['tasks'] = {
+        'text': {'type': 'ReferringTask', 'input_channels': INPUTS, 'queries': {}},
+    }
+    model = MODELS.build(config).eval()
+    with pytest.raises(ConfigError, match='embedding_dim'):
         model.predict(collate(model, [scene_inputs()]), [asked('a chair')])
 
 

@@ -177,6 +177,11 @@ class ReferringTask(Task):
         return features.objects[1]
 
     def _objects(self, output: TaskOutput, features: SceneFeatures) -> SceneObjects:
+        if output.final.class_embeddings is None:
+            raise ConfigError(
+                'ReferringTask reads what the decoder would call each object, and this decoder has '
+                'no space of names. Give it embedding_dim, the width of the text embeddings.'
+            )
         with torch.no_grad():
             quality = self.quality_head(output.final.embeddings)
         return find_objects(output.final, quality, features, self.postprocess, self.max_objects)
