@@ -16,7 +16,7 @@ LAYERS = (
     ('native', 'registry'),
     ('io',),
     ('structures',),
-    ('sparse', 'superpoints', 'fusion'),
+    ('sparse', 'superpoints', 'fusion', 'lifting', 'vision'),
     ('synth',),
     ('models',),
     ('datasets', 'evaluation', 'convert'),
@@ -26,8 +26,8 @@ LAYERS = (
     ('cli',),
     ('__main__',),
 )
-# Beside the house: shows scenes, and takes whatever computes results as an argument.
-SIDE_ROOMS = {'viewer': {'errors', 'version', 'io', 'structures'}}
+# Beside the house: shows scenes; no room below the command line knows of it.
+SIDE_ROOMS = {'viewer': {room for row in LAYERS[:-3] for room in row}}
 SEES_SIDE_ROOMS = {'cli', '__main__'}
 CORE_PACKAGES = {'torch', 'numpy', 'scipy', 'numba', 'mmengine', 'safetensors', 'PIL'}
 CORE_PACKAGES |= {'llvmlite', 'threadpoolctl'}

@@ -66,6 +66,11 @@ class SceneAnswers:
         self._kept: dict[tuple[str, tuple[str, ...]], Answer] = {}
         self._scene_pass: tuple[TaskOutput, float] | None = None
 
+    @property
+    def features(self) -> SceneFeatures:
+        """The scene."""
+        return self._features
+
     @torch.no_grad()
     def ask(
         self, tasks: Sequence[str], prompts: Prompts, vocabulary: Sequence[str] = ()
@@ -80,6 +85,20 @@ class SceneAnswers:
         # Prompts first: a sentence that cannot be encoded is found before the long part.
         ordered = sorted(tasks, key=lambda name: not self._model.tasks[name].prompted)
         return {name: self._answer(name, prompts, tuple(vocabulary)) for name in ordered}
+
+    @torch.no_grad()
+    def cosines(self, phrases: Sequence[str]) -> tuple[Tensor, InstanceMasks, Tensor]:
+        """Of the open-vocabulary task, see :meth:`OpenVocabularyTask.cosines`; on the CPU."""
+        task = self._model.tasks['open_vocabulary']
+        output = self._decode('open_vocabulary', SceneSample(prompts=Prompts()))[0]
+        points, masks, instances = task.cosines(output, self._features, phrases)
+        masks = InstanceMasks(
+            masks.superpoint_masks.cpu(),
+            masks.superpoints.cpu(),
+            masks.labels.cpu(),
+            masks.scores.cpu(),
+        )
+        return points.cpu(), masks, instances.cpu()
 
     def _answer(self, name: str, prompts: Prompts, vocabulary: tuple[str, ...]) -> Answer:
         task = self._model.tasks[name]
@@ -135,9 +154,17 @@ def task_settings(task: Task) -> dict[str, Any]:
     settings: dict[str, Any] = {}
     if hasattr(task, 'label_space'):
         settings['label_space'] = task.label_space.name
-    for name in ('logit_scale', 'names_per_object', 'presence_threshold', 'pick_threshold'):
+    for name in (
+        'logit_scale',
+        'novelty',
+        'names_per_object',
+        'presence_threshold',
+        'pick_threshold',
+    ):
         if hasattr(task, name):
             settings[name] = getattr(task, name)
+    if getattr(task, 'synonyms', None):
+        settings['synonyms'] = dict(task.synonyms)
     if hasattr(task, 'postprocess'):
         settings.update(dataclasses.asdict(task.postprocess))
     return settings

@@ -141,6 +141,24 @@ def as_vocabulary(vocabulary: Any) -> list[str] | None:
     return [str(name).strip() for name in names]
 
 
+def as_synonyms(vocabulary: Any) -> dict[str, list[str]]:
+    """Phrases by class name.
+
+    Args:
+        vocabulary: as :func:`as_vocabulary`, or a mapping from names to a phrase or several.
+
+    Raises:
+        VocabularyError: as :func:`as_vocabulary`, of the names and of the phrases of each name.
+    """
+    if isinstance(vocabulary, Mapping):
+        names = as_vocabulary(list(vocabulary))
+        return {
+            name: as_vocabulary([] if phrases is None else phrases)
+            for name, phrases in zip(names, vocabulary.values(), strict=True)
+        }
+    return {name: [name] for name in as_vocabulary([] if vocabulary is None else vocabulary)}
+
+
 def _items(value: Any, what: str, error: type[Exception]) -> list[Any]:
     """A list of what was given; a string is one item."""
     value = plain(value)

@@ -15,6 +15,7 @@ from scipy.spatial import cKDTree
 
 from unison3d.apis.answers import Answer, SceneAnswers, task_settings
 from unison3d.apis.model_file import SHIPPED_WEIGHTS, load_model
+from unison3d.apis.phrase_scores import PhraseScores
 from unison3d.apis.prompts import (
     MAX_CLICK_DISTANCE,
     BoxLike,
@@ -27,16 +28,18 @@ from unison3d.apis.questions import (
     TASKS,
     ClickLike,
     as_clicks,
+    as_synonyms,
     as_tasks,
     as_texts,
     as_vocabulary,
 )
 from unison3d.apis.scene_result import SceneResult, TaskRecord
-from unison3d.errors import ConfigError, SceneError
+from unison3d.errors import ConfigError, SceneError, VocabularyError
 from unison3d.fusion import fuse_capture, is_capture
 from unison3d.models import UnifiedSegmentor
 from unison3d.models.scene_batch import SceneFeatures
-from unison3d.structures import SCANNET20, PointScene, SceneSample
+from unison3d.models.tasks import OpenVocabularyTask
+from unison3d.structures import SCANNET20, InstanceMasks, PointScene, SceneSample
 from unison3d.superpoints import compute_superpoints, estimate_normals
 
 
@@ -106,6 +109,11 @@ class Segmenter:
     def scale(self) -> float:
         """Metres per unit of the file; 1 where a scene was handed in."""
         return self._scale
+
+    @property
+    def features(self) -> SceneFeatures | None:
+        """What the network made of the current scene; None for a scene without points."""
+        return None if self._answers is None else self._answers.features
 
     @torch.no_grad()
     def set_scene(
@@ -217,8 +225,9 @@ class Segmenter:
                 it answers these sentences after ``texts``.
             exclusive: a point that several clicked or boxed objects claim goes to one of them.
             texts: sentences, or one.
-            vocabulary: names for the open-vocabulary task, or one name; default: those of the
-                training. Upper case and extra spaces make no difference.
+            vocabulary: names for the open-vocabulary task, or one name; default: those of
+                :meth:`set_vocabulary`, before its first call those of the training. Upper case
+                and extra spaces make no difference.
 
         Returns:
             The result; an empty scene gives an empty result of the right shapes.
@@ -282,11 +291,68 @@ class Segmenter:
             metadata=dict(self.metadata),
         )
 
+    def set_vocabulary(
+        self, vocabulary: Sequence[str] | Mapping[str, Sequence[str] | str] | str
+    ) -> None:
+        """Names that the open-vocabulary task answers from now on, where a call brings none.
+
+        At any time, before or after :meth:`set_scene`; the scene is not encoded again.
+
+            >>> segmenter.set_vocabulary({'sofa': ['sofa', 'couch'], 'lamp': 'lamp'})
+            >>> segmenter.predict('open_vocabulary')
+
+        Args:
+            vocabulary: names, or phrases by name: the best of its phrases counts for a name. Also
+                used by a later ``predict(vocabulary=...)`` that asks for the same name.
+
+        Raises:
+            ConfigError: the model has no open-vocabulary task.
+            VocabularyError: no name, an empty or repeated one, one that is no string, or a name
+                without phrases; the vocabulary before stays.
+            MissingDependencyError: encoding the names needs the extra ``text``.
+        """
+        self._open_task().set_vocabulary(as_synonyms(vocabulary))
+
+    @torch.no_grad()
+    def scores(self, phrases: Sequence[str] | str) -> PhraseScores:
+        """How near every point and every object of the scene is to any phrases.
+
+        Args:
+            phrases: K phrases, or one. Each is scored on its own: no phrase changes the numbers of
+                another, unlike the names of a vocabulary.
+
+        Raises:
+            ConfigError: no scene, or the model has no open-vocabulary task.
+            VocabularyError: as :meth:`set_vocabulary`.
+            MissingDependencyError: encoding the phrases needs the extra ``text``.
+        """
+        phrases, scene = as_vocabulary(phrases), self.scene
+        if phrases is None:
+            raise VocabularyError('phrases is None; give one phrase or more')
+        task = self._open_task()
+        if self._answers is None:
+            task.encoder.encode(phrases)
+            masks = InstanceMasks.empty(torch.zeros(0, dtype=torch.int64), 0)
+            points = instances = torch.zeros(0, len(phrases))
+        else:
+            points, masks, instances = self._answers.cosines(phrases)
+        return PhraseScores(
+            scene, tuple(phrases), points.numpy(), masks, instances.numpy(), self._scale
+        )
+
+    def _open_task(self) -> OpenVocabularyTask:
+        if 'open_vocabulary' not in self.model.tasks:
+            raise ConfigError(
+                "the model of these weights has no part for the task 'open_vocabulary'; it has "
+                f'{", ".join(self.model.tasks)}'
+            )
+        return self.model.tasks['open_vocabulary']
+
     def _vocabulary(self, names: list[str] | None) -> list[str]:
         """The names that are asked, after a look whether the encoder knows them all."""
         task = self.model.tasks['open_vocabulary']
         names = list(task.test_vocabulary) if names is None else names
-        task.encoder.encode(names)
+        task.prototypes(names)
         return names
 
     def _records(self, names: list[str], answers: dict[str, Answer]) -> dict[str, TaskRecord]:

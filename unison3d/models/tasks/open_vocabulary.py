@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -9,7 +11,6 @@ from torch import Tensor
 from unison3d.errors import ConfigError, VocabularyError
 from unison3d.models.decoders import LayerOutput
 from unison3d.models.heads import PUBLISHED_SCALE, cosine_logits
-from unison3d.models.losses import mask_iou
 from unison3d.models.matchers import SparseMatcher
 from unison3d.models.postprocess import (
     PostprocessConfig,
@@ -19,7 +20,7 @@ from unison3d.models.postprocess import (
 )
 from unison3d.models.scene_batch import SceneFeatures
 from unison3d.models.tasks.base import Task, TaskOutput, TaskRows
-from unison3d.models.tasks.quality_head import QualityHead
+from unison3d.models.tasks.quality_head import QualityHead, scene_quality_loss
 from unison3d.models.tasks.scene_rows import ROW_GROUP, SuperpointQueries
 from unison3d.models.text import TextEncoder
 from unison3d.registry import MODELS, TEXT_ENCODERS
@@ -46,6 +47,9 @@ class OpenVocabularyTask(Task):
         label_space: key of :data:`~unison3d.structures.LABEL_SPACES`; its stuff classes are
             learned as names too where the vocabulary holds them.
         logit_scale: factor on the cosine.
+        novelty: added to the cosine of names that training did not hold. An object of such a kind
+            is close to the names of its relatives too, which were trained to attract (calibrated
+            stacking, arXiv:1605.04253).
         queries: options of :class:`SuperpointQueries` if no other task provides these rows.
         matcher: options of :class:`SparseMatcher`; classes are not part of the cost.
         name_weight: weight of the cross-entropy over names.
@@ -64,6 +68,7 @@ class OpenVocabularyTask(Task):
         test_vocabulary: list[str] | None = None,
         label_space: str = 'scannet20',
         logit_scale: float = PUBLISHED_SCALE,
+        novelty: float = 0.0,
         queries: dict | None = None,
         matcher: dict | None = None,
         name_weight: float = 0.5,
@@ -74,17 +79,52 @@ class OpenVocabularyTask(Task):
         self.encoder: TextEncoder = TEXT_ENCODERS.build(text_encoder)
         self.vocabulary = list(vocabulary or [])
         self.test_vocabulary = list(test_vocabulary or self.vocabulary)
+        # Phrases that mean a name, where they are not just the name itself.
+        self.synonyms: dict[str, list[str]] = {}
         space = LABEL_SPACES[label_space]
         self.stuff_names = [space.classes[index] for index in space.stuff]
         # Stored with the weights, as the class embeddings of the closed set.
         self.register_buffer('name_embeddings', self.encoder.encode_unit(self.vocabulary)[:, None])
         self.logit_scale = logit_scale
+        self.novelty = novelty
         self.make_queries = None if queries is None else SuperpointQueries(in_channels, **queries)
         self.quality_head = QualityHead(d_model)
         self.matcher = SparseMatcher(**{'class_weight': 0.0, **(matcher or {})})
         self.name_weight = name_weight
         self.quality_weight = quality_weight
         self.postprocess = PostprocessConfig(**(postprocess or {}))
+
+    def set_vocabulary(self, vocabulary: Sequence[str] | Mapping[str, Sequence[str]]) -> None:
+        """Ask for other names from now on, at any time; nothing has to be encoded again.
+
+        Args:
+            vocabulary: K names, or phrases by name: the best of its phrases counts for a name, as
+                in ``{'sofa': ['sofa', 'couch'], 'lamp': ['lamp']}``. A sample that brings its own
+                ``vocabulary`` is still asked for that.
+
+        Raises:
+            VocabularyError: there is no name, or a name without phrases.
+            PromptError: a phrase is empty or no string.
+        """
+        phrases = dict(vocabulary) if isinstance(vocabulary, Mapping) else {}
+        names = list(vocabulary)
+        if not names:
+            raise VocabularyError('the vocabulary is empty; name at least one class')
+        empty = [name for name, own in phrases.items() if not own]
+        if empty:
+            raise VocabularyError(f'{empty[0]!r} has no phrases; give one or more, or a plain list')
+        # Encoded before anything changes: a phrase that no encoder knows leaves all as it was.
+        self.encoder.encode([phrase for name in names for phrase in phrases.get(name, [name])])
+        self.test_vocabulary = names
+        self.synonyms = {name: list(own) for name, own in phrases.items() if list(own) != [name]}
+
+    def prototypes(self, names: Sequence[str]) -> Tensor:
+        """Unit vectors of names, float32 (K, P, E); P phrases each, the last one repeated."""
+        phrases = [self.synonyms.get(name, [name]) for name in names]
+        most = max(map(len, phrases), default=1)
+        padded = [phrase for own in phrases for phrase in own + own[-1:] * (most - len(own))]
+        vectors = self.encoder.encode_unit(padded).to(self.name_embeddings)
+        return vectors.view(len(phrases), most, vectors.shape[1])
 
     def queries(self, features: SceneFeatures, sample: SceneSample) -> TaskRows:
         """A query per superpoint, unless an earlier task of the model already asks for them."""
@@ -112,7 +152,7 @@ class OpenVocabularyTask(Task):
             for layer in output.layers:
                 names += self._name_loss(layer, output, sample, targets)
             semantic += self._semantic_loss(output, sample, targets)
-            quality.append(self._quality_loss(output, sample))
+            quality.append(scene_quality_loss(self.quality_head, output, sample))
         scenes = len(outputs)
         return {
             'loss_name': self.name_weight * torch.stack(names).sum() / scenes,
@@ -162,36 +202,44 @@ class OpenVocabularyTask(Task):
         )
         return [F.cross_entropy(logits, labels, ignore_index=-1)]
 
-    def _quality_loss(self, output: TaskOutput, sample: SceneSample) -> Tensor:
-        layer = output.final
-        known = ~sample.sp_ignore[output.superpoints]
-        learnable = ~sample.sp_ignore
-        masks = sample.sp_masks[:, output.superpoints]
-        if len(masks):
-            own = sample.sp_masks[masks.int().argmax(dim=0)] & masks.any(dim=0)[:, None]
-        else:
-            own = torch.zeros_like(layer.mask_logits, dtype=torch.bool)
-        iou = mask_iou(layer.mask_logits[:, learnable], own[:, learnable])
-        # The head reads the masks; it must not reshape them.
-        predicted = self.quality_head(layer.embeddings.detach())
-        if not bool(known.any()):
-            return predicted.sum() * 0
-        return F.mse_loss(predicted[known], iou[known])
-
     def predict(self, output: TaskOutput, features: SceneFeatures, sample: SceneSample) -> None:
         """Write ``pred_open``, ``pred_open_ranked``, ``pred_open_semantic`` and ``vocabulary``.
 
         ``pred_open`` scores an object by the predicted quality of its mask times the probability
-        of its best name among those asked. ``pred_open_ranked`` ranks pairs by quality times
-        cosine instead: an object of a kind that training never saw is close to the names of its
-        relatives, which would take nearly all of its probability. (24 procedural rooms, weights
-        after part 4 of the model card: AP50 of unseen names 0.19 by cosine, 0.11 by probability;
-        of seen names 0.53 and 0.60. Both are far from good on 100 rooms.)
+        of its best name among those asked; ``pred_open_ranked`` has the best pairs.
         """
         vocabulary = list(sample.get('vocabulary', self.test_vocabulary))
         if not vocabulary:
             raise VocabularyError('the vocabulary is empty; name at least one class')
-        prototypes = self.encoder.encode_unit(vocabulary)[:, None].to(self.name_embeddings)
+        prototypes = self.prototypes(vocabulary)
+        layer = output.final
+        proposals, queries = self.proposals(output, features)
+        cosine = cosine_logits(layer.class_embeddings[queries], prototypes, scale=1.0)
+        cosine = cosine + self._novelty(vocabulary)
+        probability = (self.logit_scale * cosine).softmax(dim=1)
+        sample.pred_open_ranked = ranked_pairs(proposals, probability, self.postprocess.topk)
+        sample.pred_open = _best(proposals, probability)
+        sample.pred_open_semantic = predict_semantic(
+            cosine_logits(layer.semantic_embeddings, prototypes, scale=1.0),
+            features.superpoints,
+            len(vocabulary),
+        )
+        sample.vocabulary = vocabulary
+
+    def _novelty(self, names: Sequence[str]) -> Tensor:
+        """``novelty`` of every name asked, float32 (K,)."""
+        known = set(self.vocabulary)
+        values = [0.0 if name in known else self.novelty for name in names]
+        return torch.tensor(values, device=self.name_embeddings.device)
+
+    def proposals(
+        self, output: TaskOutput, features: SceneFeatures
+    ) -> tuple[InstanceMasks, Tensor]:
+        """Masks of objects before they have names, scored by predicted quality in [0, 1].
+
+        Returns:
+            M masks, and int64 (M,) the query each comes from.
+        """
         layer = output.final
         proposals, queries = select_proposals(
             layer.mask_logits,
@@ -201,16 +249,25 @@ class OpenVocabularyTask(Task):
         )
         # Masks first, names after: many queries answer for one object, with several names each.
         kept = distinct_proposals(proposals, self.postprocess)
-        cosine = cosine_logits(layer.class_embeddings[queries[kept]], prototypes, scale=1.0)
-        ranked = _ranked(proposals[kept], cosine.clamp(min=0.0), self.postprocess.topk)
-        sample.pred_open_ranked = ranked
-        sample.pred_open = _best(proposals[kept], (self.logit_scale * cosine).softmax(dim=1))
-        sample.pred_open_semantic = predict_semantic(
+        return proposals[kept], queries[kept]
+
+    def cosines(
+        self, output: TaskOutput, features: SceneFeatures, phrases: Sequence[str]
+    ) -> tuple[Tensor, InstanceMasks, Tensor]:
+        """How near superpoints and objects are to phrases.
+
+        Returns:
+            float32 (S, K) cosines of superpoints, the M masks of :meth:`proposals`, and float32
+            (M, K) their cosines.
+        """
+        prototypes = self.encoder.encode_unit(phrases)[:, None].to(self.name_embeddings)
+        masks, queries = self.proposals(output, features)
+        layer = output.final
+        return (
             cosine_logits(layer.semantic_embeddings, prototypes, scale=1.0),
-            features.superpoints,
-            len(vocabulary),
+            masks,
+            cosine_logits(layer.class_embeddings[queries], prototypes, scale=1.0),
         )
-        sample.vocabulary = vocabulary
 
 
 def _best(proposals: InstanceMasks, probabilities: Tensor) -> InstanceMasks:
@@ -223,7 +280,7 @@ def _best(proposals: InstanceMasks, probabilities: Tensor) -> InstanceMasks:
     )
 
 
-def _ranked(proposals: InstanceMasks, similarity: Tensor, topk: int) -> InstanceMasks:
+def ranked_pairs(proposals: InstanceMasks, similarity: Tensor, topk: int) -> InstanceMasks:
     """The ``topk`` best pairs of a proposal and a name: what ranked evaluations ask for."""
     scores = (proposals.scores[:, None] * similarity).flatten()
     scores, pairs = torch.sort(scores, descending=True, stable=True)
