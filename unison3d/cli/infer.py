@@ -13,7 +13,14 @@ from contextlib import redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from unison3d.cli.prompt_options import add_prompt_options, make_boxes, make_click_texts
+from unison3d.cli.prompt_options import (
+    add_prompt_options,
+    add_word_options,
+    make_boxes,
+    make_click_texts,
+    make_vocabulary,
+    save_heat_maps,
+)
 from unison3d.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -88,12 +95,7 @@ def add_parser(verbs: argparse._SubParsersAction, common: argparse.ArgumentParse
         metavar='SENTENCE',
         help='sentences that describe an object, such as "the chair next to the table"',
     )
-    tasks.add_argument(
-        '--vocabulary',
-        metavar='A,B,C',
-        help='class names of your own, separated by commas, for open-vocabulary segmentation. '
-        'Default with --task open_vocabulary: the names known from training',
-    )
+    add_word_options(tasks)
     _add_capture_options(parser)
     running = parser.add_argument_group('how to run')
     running.add_argument('--weights', type=Path, help='default: the weights that ship')
@@ -267,7 +269,7 @@ def run(args: argparse.Namespace) -> int:
     clicks = make_clicks(args.click, len(args.box))
     boxes = make_boxes(args.box, count_clicked(args.click))
     click_texts = make_click_texts(args.click_text)
-    vocabulary = None if args.vocabulary is None else args.vocabulary.split(',')
+    vocabulary = make_vocabulary(args.vocabulary)
     out = default_out(args.scan) if args.out is None else args.out
     check_out_folder(out, args.overwrite)
     if args.num_features is not None:
@@ -301,6 +303,8 @@ def run(args: argparse.Namespace) -> int:
             capture=capture_options(args),
             **reading,
         )
+        if vocabulary is not None:
+            segmenter.set_vocabulary(vocabulary)
         result = segmenter.predict(
             tasks=tasks,
             clicks=clicks or None,
@@ -308,10 +312,11 @@ def run(args: argparse.Namespace) -> int:
             click_texts=click_texts or None,
             exclusive=args.exclusive,
             texts=args.text or None,
-            vocabulary=vocabulary,
+            vocabulary=None if vocabulary is None else list(vocabulary),
         )
     done = time.perf_counter()
     paths = [Path(path) for path in result.save(out, overwrite=args.overwrite, export=args.export)]
+    paths += save_heat_maps(segmenter, args.heat_map, out)
     if args.picture:
         paths.append(draw_overview(result, out / OVERVIEW))
     seconds = {'start_up': round(ready - start, 3), 'segmentation': round(done - ready, 3)}

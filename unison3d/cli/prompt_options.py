@@ -1,15 +1,18 @@
-"""Options of ``unison3d infer`` for boxes, and for sentences about clicked objects."""
+"""Options of ``unison3d infer`` for boxes, sentences about clicked objects, and words."""
 
 from __future__ import annotations
 
 import argparse
 import math
+import re
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from unison3d.errors import ConfigError
+from unison3d.errors import ConfigError, VocabularyError
 
 if TYPE_CHECKING:
+    from unison3d.apis import Segmenter
     from unison3d.structures import Box
 
 
@@ -40,6 +43,56 @@ def add_prompt_options(group: argparse._ArgumentGroup) -> None:
         action='store_true',
         help='a point that several clicked or boxed objects claim goes to one of them',
     )
+
+
+def add_word_options(group: argparse._ArgumentGroup) -> None:
+    """Add the options for names and phrases to a group."""
+    group.add_argument(
+        '--vocabulary',
+        metavar='A,B,C',
+        help='class names of your own, separated by commas, for open-vocabulary segmentation; '
+        'sofa|couch|settee gives the name sofa and other words for it. Default with '
+        '--task open_vocabulary: the names known from training',
+    )
+    group.add_argument(
+        '--heat-map',
+        nargs='+',
+        action='extend',
+        default=[],
+        metavar='PHRASE',
+        help='colour the scan by how near every point is to a phrase, such as "somewhere soft": '
+        'a PLY for each, and the numbers of all in phrase_scores.npz',
+    )
+
+
+def make_vocabulary(text: str | None) -> dict[str, list[str]] | None:
+    """Phrases by name, from ``'sofa|couch,lamp'``; None stays None.
+
+    Raises:
+        VocabularyError: a name that comes twice.
+    """
+    if text is None:
+        return None
+    vocabulary: dict[str, list[str]] = {}
+    for phrases in (words.split('|') for words in text.split(',')):
+        if phrases[0] in vocabulary:
+            raise VocabularyError(
+                f'--vocabulary lists {phrases[0]!r} more than once; name every class once.'
+            )
+        vocabulary[phrases[0]] = phrases
+    return vocabulary
+
+
+def save_heat_maps(segmenter: Segmenter, phrases: Sequence[str], out: Path) -> list[Path]:
+    """Files of ``--heat-map``, for the scene that the segmenter has."""
+    if not phrases:
+        return []
+    scores = segmenter.scores(list(phrases))
+    paths = [scores.save_npz(out / 'phrase_scores.npz')]
+    for number, phrase in enumerate(scores.phrases):
+        word = re.sub(r'[^a-z0-9]+', '_', phrase.lower()).strip('_')[:40]
+        paths.append(scores.save_heat_map(out / f'heat_map_{number}_{word}.ply', phrase))
+    return paths
 
 
 def make_boxes(rows: Sequence[Sequence[float]], num_clicked: int) -> list[Box]:
