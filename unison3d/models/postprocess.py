@@ -38,6 +38,8 @@ __all__ = [
 
 Kernel = Literal['linear', 'gaussian']
 _EPS = 1e-6
+# Proposals that are compared with the kept ones at a time.
+_BLOCK_ROWS = 256
 
 
 @dataclass(frozen=True)
@@ -252,22 +254,37 @@ def distinct_proposals(masks: InstanceMasks, config: PostprocessConfig) -> Tenso
     Returns:
         int64, (K,).
     """
-    num_superpoints = masks.superpoint_masks.shape[1]
-    points = torch.bincount(masks.superpoints, minlength=num_superpoints).float()
+    every = masks.superpoint_masks
+    points = torch.bincount(masks.superpoints, minlength=every.shape[1]).float()
     order = torch.sort(masks.scores, descending=True, stable=True).indices
     order = order[masks.sizes()[order] > config.min_points]
-    binary = masks.superpoint_masks[order].float()
-    shared = (binary * points) @ binary.T
-    area = shared.diagonal()
-    overlap = shared / (area[:, None] + area[None] - shared).clamp(min=_EPS)
-    too_close = (overlap > config.proposal_overlap).cpu().numpy()
-    kept: list[int] = []
-    dropped = np.zeros(len(order), dtype=bool)
-    for row in range(len(order)):
+    kept = order[:0]
+    # A block is compared with what is kept, which is little, not with all others.
+    for rows in order.split(_BLOCK_ROWS):
+        taken = _overlap(every[rows], every[kept], points) > config.proposal_overlap
+        rows = rows[~taken.any(dim=1)]
+        too_close = _overlap(every[rows], every[rows], points) > config.proposal_overlap
+        kept = torch.cat([kept, rows[_first_of_each(too_close)]])
+    return kept
+
+
+def _overlap(left: Tensor, right: Tensor, points: Tensor) -> Tensor:
+    """IoU over points of masks bool (L, S) and (R, S): float, (L, R)."""
+    weighted, right = left.float() * points, right.float()
+    shared = weighted @ right.T
+    area = weighted.sum(dim=1)[:, None] + (right @ points)[None]
+    return shared / (area - shared).clamp(min=_EPS)
+
+
+def _first_of_each(too_close: Tensor) -> Tensor:
+    """Rows that are too close to no earlier row that stays, of bool (R, R): int64, (K,)."""
+    close = too_close.cpu().numpy()
+    dropped, kept = np.zeros(len(close), dtype=bool), []
+    for row in range(len(close)):
         if not dropped[row]:
             kept.append(row)
-            dropped |= too_close[row]
-    return order[torch.tensor(kept, dtype=torch.int64, device=order.device)]
+            dropped |= close[row]
+    return torch.tensor(kept, dtype=torch.int64, device=too_close.device)
 
 
 def prompt_masks(

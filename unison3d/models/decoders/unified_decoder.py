@@ -8,7 +8,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from unison3d.errors import ConfigError
 from unison3d.models.decoders.attention import AttentionLayer, FeedForwardLayer
+from unison3d.models.decoders.query_selection import answering_queries, select_queries
 from unison3d.registry import MODELS
 
 
@@ -39,7 +41,8 @@ class LayerOutput:
         mask_logits: (Q, S).
         class_embeddings: (Q, E) in the space of the text embeddings, not normalised; None where
             it was not asked for.
-        semantic_embeddings: (Q, E), last layer only.
+        semantic_embeddings: (Q, E), last layer only; (S, E) of rows with ``max_rows``, whose other
+            fields are those of the Q rows that stayed.
     """
 
     embeddings: Tensor
@@ -82,12 +85,17 @@ class QueryBlock:
             place (a sentence). Used by decoders with a position encoding.
         offset: (R, D) added after the projection to the decoder's width, for what does not fit
             through ``C_in`` channels; None adds nothing.
+        max_rows: the rows stand for the superpoints of the scene in order, and at most this many
+            are decoded where only the last layer is asked for; see :func:`select_queries`. The
+            semantic embedding of a superpoint whose row left is that of the most similar one.
+            None decodes all.
     """
 
     features: Tensor
     allowed: Tensor | None = None
     positions: Tensor | None = None
     offset: Tensor | None = None
+    max_rows: int | None = None
 
 
 def pool_mask_features(mask_logits: Tensor, mask_features: Tensor) -> Tensor:
@@ -235,13 +243,21 @@ class UnifiedDecoder(nn.Module):
             For every block the outputs before layer 1 and after each layer, L + 1 in all
             (with ``all_layers=False`` only the last).
         """
-        sizes = [len(block.features) for block in blocks]
-        ends = torch.tensor(sizes).cumsum(0).tolist()
-        slices = [slice(end - size, end) for size, end in zip(sizes, ends, strict=True)]
         queries = torch.cat([self._project(block) for block in blocks])
         if self.position_encoding is not None:
             positions = torch.cat([block.positions for block in blocks])
             queries = queries + self.position_encoding['query'](positions)
+        slices = _slices([len(block.features) for block in blocks])
+        # By block, the row that gives each superpoint its semantic embedding.
+        answering: dict[int, Tensor] = {}
+        if not all_layers:
+            parts = [queries[rows] for rows in slices]
+            for place, block in enumerate(blocks):
+                if block.max_rows is not None and len(parts[place]) > block.max_rows:
+                    kept, answering[place] = self._select(parts[place], block.max_rows, memory)
+                    parts[place] = parts[place][kept]
+            if answering:
+                queries, slices = torch.cat(parts), _slices([len(part) for part in parts])
         output = self._predict(queries, memory, with_classes=all_layers, last=False)
         outputs = [output] if all_layers else []
         for index in range(self.num_layers):
@@ -259,13 +275,28 @@ class UnifiedDecoder(nn.Module):
             output = self._predict(queries, memory, with_classes=all_layers or last, last=last)
             if all_layers or last:
                 outputs.append(output)
-        return [[output.rows(rows) for output in outputs] for rows in slices]
+        by_block = [[output.rows(rows) for output in outputs] for rows in slices]
+        for place, rows in answering.items():
+            final = by_block[place][-1]
+            final.semantic_embeddings = final.semantic_embeddings[rows]
+        return by_block
 
     def _project(self, block: QueryBlock) -> Tensor:
         queries = block.features
         if self.query_proj is not None:
             queries = self.query_proj(queries)
         return queries if block.offset is None else queries + block.offset
+
+    def _select(self, queries: Tensor, max_rows: int, memory: SceneMemory) -> tuple[Tensor, Tensor]:
+        """Rows that are decoded, int64 (Q,), and which of them answers for each row, int64 (S,)."""
+        if not self.has_text_space:
+            raise ConfigError(
+                'max_rows needs the semantic embeddings of a decoder with embedding_dim. Leave out '
+                'max_queries_test.'
+            )
+        embeddings = self.out_norm(queries)
+        kept = select_queries(embeddings @ memory.mask_features.t(), max_rows)
+        return kept, answering_queries(embeddings, kept)
 
     def _attend_inside(self, index: int, rows: Tensor, allowed: Tensor | None) -> Tensor:
         if len(rows) == 0:
@@ -296,6 +327,12 @@ def attention_mask(mask_logits: Tensor) -> Tensor:
     """
     allowed = mask_logits.detach().float().sigmoid() >= 0.5
     return allowed | ~allowed.any(dim=1, keepdim=True)
+
+
+def _slices(sizes: list[int]) -> list[slice]:
+    """Where parts of these sizes lie when they follow each other."""
+    ends = torch.tensor(sizes).cumsum(0).tolist()
+    return [slice(end - size, end) for size, end in zip(sizes, ends, strict=True)]
 
 
 def _mlp(*widths: int) -> nn.Sequential:

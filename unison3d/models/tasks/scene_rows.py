@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from unison3d.errors import ConfigError
 from unison3d.models.decoders import QueryBlock
 from unison3d.models.scene_batch import SceneFeatures
 from unison3d.models.tasks.base import TaskRows
@@ -23,6 +24,8 @@ class SuperpointQueries(nn.Module):
         max_queries: most queries in training; None (OneFormer3D) sets no limit.
         type_embedding: add a learned vector that tells these queries from prompts. False is
             OneFormer3D, which has no prompts.
+        max_queries_test: most queries that are decoded at test time, at least 1; None decodes
+            them all. See docs/speed.md for what it costs and gives.
     """
 
     def __init__(
@@ -31,8 +34,14 @@ class SuperpointQueries(nn.Module):
         keep_ratio: tuple[float, float] = (0.5, 1.0),
         max_queries: int | None = 3500,
         type_embedding: bool = True,
+        max_queries_test: int | None = None,
     ) -> None:
         super().__init__()
+        if max_queries_test is not None and max_queries_test < 1:
+            raise ConfigError(
+                f'max_queries_test is {max_queries_test}, expected at least 1, or None for all.'
+            )
+        self.max_queries_test = max_queries_test
         self.keep_ratio = keep_ratio
         self.max_queries = max_queries
         # Row 2 of the published ``type_embedding``.
@@ -44,7 +53,11 @@ class SuperpointQueries(nn.Module):
         rows = features.superpoint_features.index_select(0, superpoints)
         if self.type_embedding is not None:
             rows = rows + self.type_embedding
-        block = QueryBlock(rows, positions=features.positions[superpoints])
+        block = QueryBlock(
+            rows,
+            positions=features.positions[superpoints],
+            max_rows=None if self.training else self.max_queries_test,
+        )
         return TaskRows(block, superpoints)
 
     def _draw(self, num_superpoints: int, device: torch.device) -> Tensor:
