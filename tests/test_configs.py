@@ -10,6 +10,7 @@ import yaml
 from conftest import REPO_ROOT
 from mmengine.config import Config
 
+from unison3d.engine.checkpoint import save_weights
 from unison3d.registry import DATASETS, METRICS, MODELS, PARAM_SCHEDULERS
 from unison3d.synth.catalog import seen_names, withheld_names
 
@@ -91,6 +92,36 @@ def test_the_smoke_config_is_small_and_needs_no_language_model():
         assert loader.dataset.num_scenes <= 4
         assert loader.dataset.text_encoder is None
         assert loader.dataset.scene_options.num_sentences == 0
+
+
+def test_the_base_model_answers_and_stays_below_60_megabytes(tmp_path):
+    config = Config.fromfile(REPO_ROOT / 'configs' / 'unified' / 'unified-b_synth-rooms.py')
+    # Otherwise voxels are lost on the way down.
+    levels = len(config.model.backbone.planes)
+    assert config.model.data_preprocessor.spatial_multiple == 2 ** (levels - 1)
+    model = MODELS.build(config.model).eval()
+    assert 25e6 < sum(p.numel() for p in model.parameters()) < 30e6
+    path = tmp_path / 'weights.safetensors'
+    save_weights(path, model.state_dict(), dtype=torch.float16)
+    assert path.stat().st_size < 60e6
+
+    small = dict(profile='rooms-v1', kind='office', clutter=0.2, spacing=0.06, max_points=5_000)
+    rooms = {**config.test_dataloader.dataset, 'cache_dir': None, 'text_encoder': None}
+    room = DATASETS.build({**rooms, 'scene_options': {**small, 'num_sentences': 0}})[0]
+    inputs = {name: [value] for name, value in room['inputs'].items()}
+    data = model.data_preprocessor({'inputs': inputs, 'data_samples': [room['data_samples']]})
+    (answer,) = model.predict(data['inputs'], data['data_samples'])
+    num_points = len(room['inputs']['points'])
+    assert len(answer.pred_semantic) == len(answer.pred_panoptic_instance) == num_points
+    assert len(answer.pred_clicks) == answer.prompts.num_clicks > 0
+
+
+@pytest.mark.parametrize('name', ['unified-b_synth-rooms', 'unified-t_ablation'])
+def test_the_schedule_ends_with_the_training(name):
+    config = Config.fromfile(REPO_ROOT / 'configs' / 'unified' / f'{name}.py')
+    warm_up, cosine = config.param_scheduler
+    assert warm_up.end == cosine.begin
+    assert cosine.end == config.train_cfg.max_iters
 
 
 @pytest.mark.parametrize('path', METAFILES, ids=lambda path: path.parent.name)
