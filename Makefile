@@ -73,5 +73,6 @@ $(VENV)/.runtime: $(IN_FORCE) setup.cfg pyproject.toml $(wildcard requirements/*
 	@touch $@
 
 $(VENV)/.tests: $(VENV)/.runtime
-	$(INSTALL) -r requirements/tests.txt -r requirements/lidar.txt
+	$(INSTALL) -r requirements/tests.txt -r requirements/lidar.txt \
+	    -r requirements/viewer.txt
 	@touch $@

@@ -20,6 +20,8 @@ model = dict(
     decoder=dict(d_model=64, num_layers=2, hidden_dim=128),
     tasks=dict(
         closed_set=dict(queries=dict(max_queries=250)),
+        # One click, as it is tested.
+        click=dict(box_embedding=False, correction_rounds=0, loss_weight=0.5),
         text=dict(
             _delete_=True,
             type='TextTask',

@@ -1,4 +1,4 @@
-"""``unison3d view``: draw scans into a picture."""
+"""``unison3d view``: look at scans in the browser, or draw them into a picture."""
 
 from __future__ import annotations
 
@@ -16,14 +16,21 @@ def add_parser(verbs: argparse._SubParsersAction, common: argparse.ArgumentParse
     parser = verbs.add_parser(
         'view',
         parents=[common],
-        help='draw scans',
-        description='Draw scans into a PNG, without a window: one picture for each scan and '
+        help='look at scans in the browser, or draw them',
+        description='Open scans in the browser to look at them, to ask, and to label them. With '
+        '--snapshot, draw them into a PNG without a window: one picture for each scan and '
         'colouring, side by side.',
     )
-    parser.add_argument('scan', nargs='+', type=Path, metavar='SCAN', help='files or scan folders')
     parser.add_argument(
-        '--snapshot', type=Path, required=True, metavar='PNG', help='the picture to write'
+        'scan',
+        nargs='+',
+        type=Path,
+        metavar='SCAN',
+        help='files or scan folders; in the browser also results, captures, prepared data sets '
+        'and folders of any of them',
     )
+    add_browser_options(parser.add_argument_group('in the browser'))
+    parser.add_argument('--snapshot', type=Path, metavar='PNG', help='the picture to write')
     parser.add_argument(
         '--show',
         nargs='+',
@@ -48,6 +55,31 @@ def add_parser(verbs: argparse._SubParsersAction, common: argparse.ArgumentParse
     parser.set_defaults(run=run)
 
 
+def add_browser_options(group: argparse._ArgumentGroup) -> None:
+    """Add what only the browser application uses."""
+    group.add_argument('--weights', type=Path, help='.safetensors file. Default: those that ship')
+    group.add_argument('--device', default='auto', help='auto, cpu or cuda. Default: auto')
+    group.add_argument('--port', type=int, default=8080, help='0 takes a free one. Default: 8080')
+    group.add_argument(
+        '--host',
+        default='127.0.0.1',
+        help="address to listen on. Another one than this machine's own lets others in who have "
+        'the token that is printed; nothing is encrypted, so prefer an SSH tunnel '
+        '(docs/viewer.md). Default: 127.0.0.1',
+    )
+    group.add_argument(
+        '--output',
+        type=Path,
+        help='folder of edits and exports. Default: unison3d_labels beside the scans',
+    )
+    group.add_argument(
+        '--scale', type=float, default=1.0, help='metres per unit of the scans. Default: 1'
+    )
+    group.add_argument(
+        '--recover', action='store_true', help='go on with what is left of a damaged journal'
+    )
+
+
 def parse_angles(text: str) -> tuple[float, float] | str:
     """Read ``AZIMUTH,ELEVATION`` or ``auto``."""
     if text == 'auto':
@@ -70,6 +102,34 @@ def parse_size(text: str) -> tuple[int, int]:
 
 
 def run(args: argparse.Namespace) -> int:
+    """Open the browser application, or draw."""
+    return serve(args) if args.snapshot is None else draw(args)
+
+
+def serve(args: argparse.Namespace) -> int:
+    """Serve the application until somebody stops it."""
+    if not 0 <= args.port <= 65535:
+        raise ConfigError(f'--port is {args.port}, expected 0 to 65535.')
+    from unison3d.viewer.app import ViewerApp
+    from unison3d.viewer.library import Library
+    from unison3d.viewer.shared_model import SharedModel
+
+    library = Library(args.scan, args.output)
+    model = SharedModel(args.weights, args.device)
+    app = ViewerApp(library, model, scale=args.scale, recover=args.recover)
+    app.start(args.host, args.port)
+    try:
+        # At once, also into a pipe: somebody waits for the address.
+        print(f'Open {app.url}\nStop with Ctrl-C. Edits are kept in {library.output}', flush=True)
+        app.wait()
+    except KeyboardInterrupt:
+        pass
+    finally:
+        app.stop()
+    return 0
+
+
+def draw(args: argparse.Namespace) -> int:
     """Draw and write."""
     if args.snapshot.suffix.lower() != '.png':
         raise ConfigError(f'--snapshot {args.snapshot}: expected a name that ends in .png.')

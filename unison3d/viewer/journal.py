@@ -382,7 +382,7 @@ class Journal:
 
 
 _HOW_TO_RECOVER = (
-    'The file is left as it is. Journal.recover (or --recover-labels) keeps it aside under '
+    'The file is left as it is. Journal.recover (or --recover) keeps it aside under '
     'another name and goes on with every edit that can still be read.'
 )
 

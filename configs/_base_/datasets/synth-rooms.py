@@ -113,7 +113,9 @@ train_pipeline = [
     dict(type='JitterPoints', std=0.003),
     dict(type='ColorAugment'),
     dict(type='SuperpointTargets'),
-    dict(type='SampleClicks', mode='train', max_objects=16),
+    # One click per object: the model corrects itself with further ones, see correction_rounds.
+    dict(type='SampleClicks', mode='train', max_objects=16, num_clicks_prob=(1.0,)),
+    dict(type='SampleBoxes', max_objects=4),
     dict(type='SampleSentences', max_texts=16),
     dict(type='PackScene'),
 ]

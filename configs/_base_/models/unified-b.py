@@ -1,4 +1,4 @@
-"""The base unified model: 27 M parameters, below 60 MB as float16, made to be trained on one GPU.
+"""The base unified model: 28 M parameters, below 60 MB as float16, made to be trained on one GPU.
 
 Differences from the small model:
 

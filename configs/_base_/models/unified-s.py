@@ -47,20 +47,26 @@ model = dict(
             quality_weight=0.5,
             postprocess=postprocess,
         ),
-        click=dict(type='ClickTask', loss_weight=0.5, postprocess=postprocess),
+        click=dict(
+            type='ClickTask',
+            box_embedding=True,
+            correction_rounds=3,
+            loss_weight=0.7,
+            postprocess=postprocess,
+        ),
         text=dict(
-            type='TextTask',
+            type='ReferringTask',
+            # color, has_color, height, verticality
+            input_channels=6,
             embedding_dim=embedding_dim,
             text_encoder=text_encoder,
-            wide=True,
-            # Sentences learn slowest; a row of them costs next to nothing.
-            loss_weight=2.0,
             postprocess=postprocess,
         ),
         open_vocabulary=dict(
             type='OpenVocabularyTask',
             text_encoder=text_encoder,
             logit_scale=logit_scale,
+            novelty=0.1,
             postprocess=postprocess,
         ),
     ),

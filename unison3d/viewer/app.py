@@ -1,0 +1,195 @@
+"""The browser application: ``unison3d view scan.ply``.
+
+>>> app = ViewerApp(Library(['scans/']), SharedModel())
+>>> app.start(port=8080)
+>>> print(app.url)
+>>> app.stop()
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import signal
+import threading
+from typing import Any
+
+from unison3d.errors import MissingDependencyError, Unison3DError
+from unison3d.viewer.library import Library
+from unison3d.viewer.panel_ask import AskPanel
+from unison3d.viewer.panel_frames import FramesPanel
+from unison3d.viewer.panel_look import LookPanel, ScenePanel
+from unison3d.viewer.panel_objects import ObjectsPanel
+from unison3d.viewer.panel_save import SavePanel
+from unison3d.viewer.panel_segment import TOOLS, SegmentPanel
+from unison3d.viewer.panel_share import SharePanel
+from unison3d.viewer.shared_model import SharedModel
+from unison3d.viewer.tab import Tab
+from unison3d.viewer.workspace import Workspace
+
+__all__ = ['ViewerApp']
+
+TITLE = 'Unison3D'
+
+
+class ViewerApp:
+    """One server, any number of tabs.
+
+    The server of viser listens on 127.0.0.1, at a port the system chooses; people connect to
+    :class:`Gate`, which lets nobody else through.
+
+    Args:
+        library: what can be opened.
+        model: the weights; they are loaded in the background.
+        scale: metres per unit of the scans.
+        recover: go on with what is left of damaged journals.
+    """
+
+    def __init__(
+        self,
+        library: Library,
+        model: SharedModel,
+        *,
+        scale: float = 1.0,
+        recover: bool = False,
+    ) -> None:
+        self.workspace = Workspace(library, model, scale=scale, recover=recover)
+        self.tabs: dict[int, Tab] = {}
+        self._lock, self._ended = threading.Lock(), threading.Event()
+        self._count = 0
+        self._server: Any = None
+        self._gate: Any = None
+
+    def start(self, host: str = '127.0.0.1', port: int = 8080) -> None:
+        """Open the door.
+
+        Args:
+            host: address to listen on. Another one than this machine's own gets a token.
+            port: 0 takes a free one.
+
+        Raises:
+            MissingDependencyError: viser is missing.
+            ConfigError: the address cannot be listened on.
+        """
+        from unison3d.viewer.gate import Gate
+
+        # Read before the first tab asks; what cannot be read is said in the terminal.
+        key = self.workspace.last_key
+        self.workspace.acquire(key)
+        self.workspace.release(key)
+        try:
+            server = _make_server()
+            try:
+                self._gate = Gate(server.get_port(), host=host, port=port)
+                self._gate.start()
+            except BaseException:
+                server.stop()
+                raise
+        except BaseException:
+            self.workspace.close()
+            raise
+        self._server = server
+        server.scene.world_axes.visible = False
+        server.on_client_connect(self._connected)
+        server.on_client_disconnect(self._disconnected)
+
+    @property
+    def url(self) -> str:
+        """Address of the page, with the token where there is one."""
+        return self._gate.url
+
+    def wait(self) -> None:
+        """Wait for :meth:`stop` on another thread, or for SIGTERM, which ends the program well."""
+        with contextlib.suppress(ValueError):  # signals are for the main thread
+            signal.signal(signal.SIGTERM, lambda *_: self._ended.set())
+        self._ended.wait()
+
+    def stop(self) -> None:
+        """Close the page and all journals."""
+        self._ended.set()
+        if self._gate is not None:
+            self._gate.stop()
+        if self._server is not None:
+            self._server.stop()
+        for tab in list(self.tabs.values()):
+            tab.close()
+        self.workspace.close()
+
+    def __enter__(self) -> ViewerApp:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    # ------------------------------------------------------------------ tabs
+
+    def _connected(self, client: Any) -> None:
+        with self._lock:
+            self._count += 1
+            tab = Tab(client, self.workspace, self._count)
+            self.tabs[client.client_id] = tab
+        client.gui.configure_theme(show_logo=False, show_share_button=False)
+        # The picture first: controls are many small messages.
+        tab.guarded(tab.open)(self.workspace.last_key)
+        _add_panels(tab)
+        if tab.session is not None:
+            tab.tell('scene')
+            tab.tell('progress', tab.session.progress)
+
+    def _disconnected(self, client: Any) -> None:
+        with self._lock:
+            tab = self.tabs.pop(client.client_id, None)
+        if tab is not None:
+            tab.close()
+
+
+def _add_panels(tab: Tab) -> None:
+    gui = tab.client.gui
+    ScenePanel(tab, gui)
+    group = gui.add_tab_group()
+    with group.add_tab('Look'):
+        look = LookPanel(tab, gui)
+    with group.add_tab('Click'):
+        segment = SegmentPanel(tab, gui)
+    with group.add_tab('Objects'):
+        objects = ObjectsPanel(tab, gui)
+    with group.add_tab('Ask'):
+        AskPanel(tab, gui)
+    with group.add_tab('Save'):
+        SavePanel(tab, gui)
+        with gui.add_folder('Show to others', expand_by_default=False):
+            SharePanel(tab, gui)
+        FramesPanel(tab, gui)
+    commands = [
+        ('Next layer', 'L', look.next_layer),
+        ('Whole scene', 'H', look.go_home),
+        ('Keep the clicked objects', 'K', segment.keep),
+        ('Discard the clicked object', 'X', segment.discard),
+        ('Undo', 'U', segment.undo),
+        ('Redo', 'R', segment.redo),
+        ('Delete the selected object', 'delete', objects.delete),
+    ]
+    for place, tool in enumerate(TOOLS):
+        commands.append(
+            (f'Click: {tool}', str(place + 1), lambda tool=tool: segment.choose_tool(tool))
+        )
+    for label, key, action in commands:
+        command = gui.add_command(label, hotkey=key)
+        command.on_trigger(tab.guarded(lambda _, action=action: action()))
+
+
+def _make_server() -> Any:
+    try:
+        import viser
+    except ImportError as error:
+        raise MissingDependencyError('viser', 'viewer', 'the browser application') from error
+
+    class Server(viser.ViserServer):
+        """A server that never opens a tunnel to the public internet, whoever asks."""
+
+        def request_share_url(self, verbose: bool = True) -> None:
+            raise Unison3DError('this server is not shared')
+
+    # Its greeting names an address that is not the one to use.
+    with contextlib.redirect_stdout(io.StringIO()):
+        return Server(host='127.0.0.1', port=0, label=TITLE, verbose=False)
