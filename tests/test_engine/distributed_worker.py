@@ -32,7 +32,9 @@ class KeepLosses(Hook):
 def smoke_config(work_dir: Path, bare: bool) -> Config:
     config = Config.fromfile(REPO_ROOT / 'configs' / 'unified' / 'unified-s_smoke.py')
     config.train_dataloader.batch_size = 1
-    dataset = dict(type='FakeScenes', bare=bare, pipeline=list(PIPELINE), _delete_=True)
+    boxes = {'type': 'SampleBoxes', 'max_objects': 2}
+    pipeline = [*PIPELINE[:2], boxes, *PIPELINE[2:]]
+    dataset = dict(type='FakeScenes', bare=bare, pipeline=pipeline, _delete_=True)
     config.merge_from_dict({'train_dataloader.dataset': dataset})
     config.work_dir = str(work_dir)
     config.launcher = 'pytorch'

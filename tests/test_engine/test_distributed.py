@@ -76,7 +76,9 @@ def test_the_same_losses_in_every_iteration_of_every_process(results):
     keys = [keys for result in results for keys in result['keys']]
     assert len(keys) == 4
     assert all(row == keys[0] for row in keys)
-    assert {'loss_instance', 'loss_semantic', 'loss_click', 'loss_text', 'loss_name'} < set(keys[0])
+    assert {'loss_instance', 'loss_semantic', 'loss_click', 'loss_referring', 'loss_name'} < set(
+        keys[0]
+    )
 
 
 def test_throughput_is_that_of_both(results):

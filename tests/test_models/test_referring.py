@@ -210,6 +210,22 @@ def test_nothing_is_meant_below_the_presence_threshold(model, features):
     assert 0 < sample.pred_texts.scores[0] < 1
 
 
+def test_the_score_is_calibrated(model, features, monkeypatch):
+    task = model.tasks['text']
+    scores = {}
+    for calibration in ((1.0, 0.0), (0.5, 2.0)):
+        monkeypatch.setattr(task, 'presence_calibration', calibration)
+        sample = asked('a chair', 'a lamp')
+        model.predict_scene(features, sample, ['text'])
+        scores[calibration] = sample.pred_texts.scores
+    with torch.no_grad():
+        logits = task._read(features.objects[1], ['a chair', 'a lamp'])[-1]
+    plain = 1 - (1 - logits.sigmoid()).prod(dim=1)
+    torch.testing.assert_close(scores[1.0, 0.0], plain)
+    expected = (0.5 * torch.logit(plain) + 2.0).sigmoid()
+    torch.testing.assert_close(scores[0.5, 2.0], expected)
+
+
 def test_no_sentence_and_no_object(model, features):
     sample = asked()
     model.predict_scene(features, sample, ['text'])

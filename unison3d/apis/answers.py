@@ -158,6 +158,8 @@ def task_settings(task: Task) -> dict[str, Any]:
         'logit_scale',
         'novelty',
         'names_per_object',
+        'max_objects',
+        'presence_calibration',
         'presence_threshold',
         'pick_threshold',
     ):

@@ -305,6 +305,8 @@ def run(args: argparse.Namespace) -> int:
         )
         if vocabulary is not None:
             segmenter.set_vocabulary(vocabulary)
+        # Before anything is written: a model or an installation may not be able to.
+        scores = segmenter.scores(args.heat_map) if args.heat_map else None
         result = segmenter.predict(
             tasks=tasks,
             clicks=clicks or None,
@@ -316,7 +318,8 @@ def run(args: argparse.Namespace) -> int:
         )
     done = time.perf_counter()
     paths = [Path(path) for path in result.save(out, overwrite=args.overwrite, export=args.export)]
-    paths += save_heat_maps(segmenter, args.heat_map, out)
+    if scores is not None:
+        paths += save_heat_maps(scores, out)
     if args.picture:
         paths.append(draw_overview(result, out / OVERVIEW))
     seconds = {'start_up': round(ready - start, 3), 'segmentation': round(done - ready, 3)}

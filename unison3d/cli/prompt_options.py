@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from unison3d.errors import ConfigError, VocabularyError
 
 if TYPE_CHECKING:
-    from unison3d.apis import Segmenter
+    from unison3d.apis.phrase_scores import PhraseScores
     from unison3d.structures import Box
 
 
@@ -83,11 +83,8 @@ def make_vocabulary(text: str | None) -> dict[str, list[str]] | None:
     return vocabulary
 
 
-def save_heat_maps(segmenter: Segmenter, phrases: Sequence[str], out: Path) -> list[Path]:
-    """Files of ``--heat-map``, for the scene that the segmenter has."""
-    if not phrases:
-        return []
-    scores = segmenter.scores(list(phrases))
+def save_heat_maps(scores: PhraseScores, out: Path) -> list[Path]:
+    """Files of ``--heat-map``."""
     paths = [scores.save_npz(out / 'phrase_scores.npz')]
     for number, phrase in enumerate(scores.phrases):
         word = re.sub(r'[^a-z0-9]+', '_', phrase.lower()).strip('_')[:40]

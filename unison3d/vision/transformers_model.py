@@ -50,7 +50,8 @@ class TransformersImageText(ImageTextModel):
         except ImportError as error:
             raise MissingDependencyError('transformers', 'text', 'image-text models') from error
         try:
-            self._model = AutoModel.from_pretrained(folder, local_files_only=True).to(device).eval()
+            model = AutoModel.from_pretrained(folder, local_files_only=True, use_safetensors=True)
+            self._model = model.to(device).eval()
             self._tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
             # Of the two kinds the one that needs no torchvision.
             self._processor = AutoImageProcessor.from_pretrained(

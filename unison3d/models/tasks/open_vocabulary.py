@@ -79,7 +79,7 @@ class OpenVocabularyTask(Task):
         self.encoder: TextEncoder = TEXT_ENCODERS.build(text_encoder)
         self.vocabulary = list(vocabulary or [])
         self.test_vocabulary = list(test_vocabulary or self.vocabulary)
-        # Phrases that mean a name, where they are not just the name itself.
+        # Phrases that mean a name (canonical), where they are not just the name itself.
         self.synonyms: dict[str, list[str]] = {}
         space = LABEL_SPACES[label_space]
         self.stuff_names = [space.classes[index] for index in space.stuff]
@@ -116,11 +116,19 @@ class OpenVocabularyTask(Task):
         # Encoded before anything changes: a phrase that no encoder knows leaves all as it was.
         self.encoder.encode([phrase for name in names for phrase in phrases.get(name, [name])])
         self.test_vocabulary = names
-        self.synonyms = {name: list(own) for name, own in phrases.items() if list(own) != [name]}
+        self.synonyms = {
+            self.encoder.canonical(name): list(own)
+            for name, own in phrases.items()
+            if list(own) != [name]
+        }
+
+    def _phrases(self, names: Sequence[str]) -> list[list[str]]:
+        """What is said for each name: its synonyms, or itself."""
+        return [self.synonyms.get(self.encoder.canonical(name), [name]) for name in names]
 
     def prototypes(self, names: Sequence[str]) -> Tensor:
         """Unit vectors of names, float32 (K, P, E); P phrases each, the last one repeated."""
-        phrases = [self.synonyms.get(name, [name]) for name in names]
+        phrases = self._phrases(names)
         most = max(map(len, phrases), default=1)
         padded = [phrase for own in phrases for phrase in own + own[-1:] * (most - len(own))]
         vectors = self.encoder.encode_unit(padded).to(self.name_embeddings)
@@ -227,9 +235,12 @@ class OpenVocabularyTask(Task):
         sample.vocabulary = vocabulary
 
     def _novelty(self, names: Sequence[str]) -> Tensor:
-        """``novelty`` of every name asked, float32 (K,)."""
-        known = set(self.vocabulary)
-        values = [0.0 if name in known else self.novelty for name in names]
+        """``novelty`` of every name asked of which training held no phrase, float32 (K,)."""
+        known = {self.encoder.canonical(name) for name in self.vocabulary}
+        values = [
+            0.0 if any(self.encoder.canonical(p) in known for p in phrases) else self.novelty
+            for phrases in self._phrases(names)
+        ]
         return torch.tensor(values, device=self.name_embeddings.device)
 
     def proposals(

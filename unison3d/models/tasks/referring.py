@@ -34,10 +34,9 @@ class ReferringTask(Task):
     every sentence only chooses (:class:`SentenceReader`). :class:`TextTask` is the published way:
     one query per sentence, which knows a sentence as one vector and no other object.
 
-    The probabilities are learned without weights on rare cases, so that they can be taken at their
-    word: that of an object is how often such a choice is right, and the score of an answer is the
-    probability that the sentence means anything in this scene, ``1 - prod(1 - p)`` over the
-    objects.
+    The score of an answer is the probability that the sentence means anything in this scene. It
+    starts from ``1 - prod(1 - p)`` over the objects, which is learned as the probability that an
+    object *was found*; ``presence_calibration`` corrects it for objects that were not.
 
     Args:
         in_channels: width of superpoint features, C.
@@ -48,6 +47,8 @@ class ReferringTask(Task):
         reader: further options of :class:`SentenceReader`.
         queries: options of :class:`SuperpointQueries` if no other task provides these rows.
         max_objects: objects a sentence chooses from, the best ones by mask quality.
+        presence_calibration: scale and shift of the logit of that probability, fitted on scenes
+            that neither training nor tests use (``benchmarks/referring.py --fit``; Platt 1999).
         presence_threshold: with a lower probability that the sentence means anything the answer
             is "not in this scene", an empty mask.
         pick_threshold: an object with a higher probability is part of the answer; the most
@@ -71,6 +72,7 @@ class ReferringTask(Task):
         reader: dict | None = None,
         queries: dict | None = None,
         max_objects: int = 80,
+        presence_calibration: tuple[float, float] = (1.0, 0.0),
         presence_threshold: float = 0.5,
         pick_threshold: float = 0.5,
         loss_weight: float = 1.0,
@@ -92,6 +94,7 @@ class ReferringTask(Task):
             in_channels, d_model, embedding_dim, input_channels, **(reader or {})
         )
         self.max_objects = max_objects
+        self.presence_calibration = tuple(presence_calibration)
         self.presence_threshold = presence_threshold
         self.pick_threshold = pick_threshold
         self.loss_weight = loss_weight
@@ -165,7 +168,10 @@ class ReferringTask(Task):
 
     def _choose(self, logits: Tensor) -> tuple[Tensor, Tensor]:
         """bool (T, N) objects of each answer, and float (T,) probability of any."""
-        presence = -torch.expm1(-F.softplus(logits).sum(dim=1))
+        # log(P / (1 - P)) of P = 1 - prod(1 - p), where 1 - p = exp(-softplus(logit)).
+        doubt = F.softplus(logits).sum(dim=1).clamp(min=1e-6)
+        scale, shift = self.presence_calibration
+        presence = (scale * (doubt + torch.log(-torch.expm1(-doubt))) + shift).sigmoid()
         best = F.one_hot(logits.argmax(dim=1), logits.shape[1]).bool()
         picked = (logits.sigmoid() > self.pick_threshold) | best
         return picked & (presence >= self.presence_threshold)[:, None], presence
