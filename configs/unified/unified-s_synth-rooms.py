@@ -19,7 +19,7 @@ model = dict(
         open_vocabulary=dict(
             vocabulary={{_base_.vocabulary}},
             test_vocabulary={{_base_.test_vocabulary}},
-        )
+        ),
     )
 )
 
