@@ -122,7 +122,7 @@ def play(page: Page, app: ViewerApp, owners: np.ndarray, names: list[str], film:
     field.fill('the bed')
     field.press('Enter')
     until(page, lambda: tab.answer, 'an answer')
-    page.get_by_text('above the threshold').wait_for()
+    page.get_by_text('in the answer').wait_for()
     film.shoot('ask', 5)
     film.save()
 

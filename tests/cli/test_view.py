@@ -57,6 +57,25 @@ def test_what_is_not_there_cannot_be_shown(scan, tmp_path, capsys):
     assert 'It has color, height' in capsys.readouterr().err
 
 
+def test_the_unit_counts(scan, tmp_path, monkeypatch):
+    scales = []
+    read = PointScene.from_file
+    monkeypatch.setattr(
+        PointScene, 'from_file', lambda path, scale: scales.append(scale) or read(path, scale=scale)
+    )
+    assert draw(scan, tmp_path / 'scan.png', '--scale', '0.5') == 0
+    assert scales == [0.5]
+
+
+def test_options_of_the_other_way_are_refused(scan, tmp_path, capsys):
+    out = tmp_path / 'scan.png'
+    assert draw(scan, out, '--port', '8080', '--recover') == ConfigError.exit_code
+    assert '--port, --recover: used in the browser only' in capsys.readouterr().err
+    assert not out.exists()
+    assert main(['view', str(scan), '--keep-ceiling']) == ConfigError.exit_code
+    assert '--keep-ceiling: used with --snapshot only' in capsys.readouterr().err
+
+
 @pytest.mark.parametrize('words', [['--view', '1'], ['--view', 'a,b'], ['--size', '10']])
 def test_words_that_say_nothing(words):
     with pytest.raises(SystemExit):

@@ -206,7 +206,7 @@ def test_a_sentence(app, browser, pictures):
     until(page, lambda: tab.answer, 'the answer')
     assert tab.answer.text == 'the bed'
     until(page, lambda: tab.layer_name == 'heat', 'the heat map')
-    page.get_by_text('above the threshold').wait_for()
+    page.get_by_text('in the answer').wait_for()
     page.screenshot(path=pictures / 'ask.png')
     page.close()
 

@@ -54,6 +54,7 @@ def test_others_need_the_token():
     assert gate.judge(head(Host='10.0.0.7'))[0] == HTTPStatus.UNAUTHORIZED
     assert gate.judge(head('GET /?token=wrong HTTP/1.1'))[0] == HTTPStatus.UNAUTHORIZED
     assert gate.judge(head('GET /?token=\xe9 HTTP/1.1'))[0] == HTTPStatus.UNAUTHORIZED
+    assert gate.judge(head('GET http://[bad HTTP/1.1')) == (HTTPStatus.BAD_REQUEST, [])
     status, lines = gate.judge(head(f'GET /?token={gate.token} HTTP/1.1', Host='10.0.0.7'))
     assert status == HTTPStatus.SEE_OTHER
     assert lines[1] == 'Location: /'

@@ -8,6 +8,25 @@ from pathlib import Path
 
 from unison3d.errors import ConfigError
 
+#: Options of one of the two ways to run only, with their defaults. The parser has None for them,
+#: so that those of the other way can be refused.
+BROWSER = {
+    'weights': None,
+    'device': 'auto',
+    'port': 8080,
+    'host': '127.0.0.1',
+    'output': None,
+    'recover': False,
+}
+PICTURE = {
+    'show': None,
+    'view': 'auto',
+    'size': (960, 720),
+    'columns': None,
+    'keep_ceiling': False,
+    'overwrite': False,
+}
+
 COLORINGS = ('color', 'semantic', 'instance', 'part', 'superpoint', 'normal', 'height')
 
 
@@ -29,6 +48,9 @@ def add_parser(verbs: argparse._SubParsersAction, common: argparse.ArgumentParse
         help='files or scan folders; in the browser also results, captures, prepared data sets '
         'and folders of any of them',
     )
+    parser.add_argument(
+        '--scale', type=float, default=1.0, help='metres per unit of the scans. Default: 1'
+    )
     add_browser_options(parser.add_argument_group('in the browser'))
     parser.add_argument('--snapshot', type=Path, metavar='PNG', help='the picture to write')
     parser.add_argument(
@@ -42,27 +64,27 @@ def add_parser(verbs: argparse._SubParsersAction, common: argparse.ArgumentParse
     parser.add_argument(
         '--view',
         type=parse_angles,
-        default='auto',
         metavar='AZIMUTH,ELEVATION',
         help='where the camera stands, in degrees; azimuth from +x towards +y. Default: auto',
     )
-    parser.add_argument(
-        '--size', type=parse_size, default=(960, 720), metavar='WxH', help='default: 960x720'
-    )
+    parser.add_argument('--size', type=parse_size, metavar='WxH', help='default: 960x720')
     parser.add_argument('--columns', type=int, help='pictures in a row. Default: about square')
-    parser.add_argument('--keep-ceiling', action='store_true', help='do not look into rooms')
-    parser.add_argument('--overwrite', action='store_true', help='replace the picture')
+    parser.add_argument(
+        '--keep-ceiling', action='store_true', default=None, help='do not look into rooms'
+    )
+    parser.add_argument(
+        '--overwrite', action='store_true', default=None, help='replace the picture'
+    )
     parser.set_defaults(run=run)
 
 
 def add_browser_options(group: argparse._ArgumentGroup) -> None:
     """Add what only the browser application uses."""
     group.add_argument('--weights', type=Path, help='.safetensors file. Default: those that ship')
-    group.add_argument('--device', default='auto', help='auto, cpu or cuda. Default: auto')
-    group.add_argument('--port', type=int, default=8080, help='0 takes a free one. Default: 8080')
+    group.add_argument('--device', help='auto, cpu or cuda. Default: auto')
+    group.add_argument('--port', type=int, help='0 takes a free one. Default: 8080')
     group.add_argument(
         '--host',
-        default='127.0.0.1',
         help="address to listen on. Another one than this machine's own lets others in who have "
         'the token that is printed; nothing is encrypted, so prefer an SSH tunnel '
         '(docs/viewer.md). Default: 127.0.0.1',
@@ -73,10 +95,10 @@ def add_browser_options(group: argparse._ArgumentGroup) -> None:
         help='folder of edits and exports. Default: unison3d_labels beside the scans',
     )
     group.add_argument(
-        '--scale', type=float, default=1.0, help='metres per unit of the scans. Default: 1'
-    )
-    group.add_argument(
-        '--recover', action='store_true', help='go on with what is left of a damaged journal'
+        '--recover',
+        action='store_true',
+        default=None,
+        help='go on with what is left of a damaged journal',
     )
 
 
@@ -103,6 +125,15 @@ def parse_size(text: str) -> tuple[int, int]:
 
 def run(args: argparse.Namespace) -> int:
     """Open the browser application, or draw."""
+    own, other, where = BROWSER, PICTURE, 'with --snapshot only'
+    if args.snapshot is not None:
+        own, other, where = PICTURE, BROWSER, 'in the browser only, not with --snapshot'
+    given = [f'--{name.replace("_", "-")}' for name in other if getattr(args, name) is not None]
+    if given:
+        raise ConfigError(f'{", ".join(given)}: used {where}. Leave out what does not belong.')
+    for name, default in own.items():
+        if getattr(args, name) is None:
+            setattr(args, name, default)
     return serve(args) if args.snapshot is None else draw(args)
 
 
@@ -145,7 +176,7 @@ def draw(args: argparse.Namespace) -> int:
     images, titles = [], []
     width, height = args.size
     for path in args.scan:
-        scene = PointScene.from_file(path)
+        scene = PointScene.from_file(path, scale=args.scale)
         renderer = PointRenderer(
             scene.points,
             width=width,

@@ -36,7 +36,8 @@ class ViewerApp:
     """One server, any number of tabs.
 
     The server of viser listens on 127.0.0.1, at a port the system chooses; people connect to
-    :class:`Gate`, which lets nobody else through.
+    :class:`Gate`, which refuses all others. Programs on this machine that find the inner port can
+    go around it, see :mod:`unison3d.viewer.gate`.
 
     Args:
         library: what can be opened.
@@ -131,6 +132,8 @@ class ViewerApp:
         client.gui.configure_theme(show_logo=False, show_share_button=False)
         # The picture first: controls are many small messages.
         tab.guarded(tab.open)(self.workspace.last_key)
+        if tab.closed:
+            return
         _add_panels(tab)
         if tab.session is not None:
             tab.tell('scene')

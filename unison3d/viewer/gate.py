@@ -1,11 +1,15 @@
 """The door of the page: who may connect to the server behind it.
 
 The server of viser asks nobody who they are, and any page in a browser may connect to a server on
-the same machine. So it listens where only this process tells, and people come through here: the
-first lines of every connection are read, refused where they do not fit, and passed on with
-whatever follows.
+the same machine. So it listens on 127.0.0.1 at a port the system chooses, which nobody is told, and
+people come through here: the first lines of every connection are read, refused where they do not
+fit, and passed on with whatever follows.
 
-A connection may pass when
+This guards the port that people know, not the inner one: that is open to everything on this
+machine, without a check and without the token. Local programs can find it, and a page in a local
+browser can guess it.
+
+A connection may pass here when
 
 * its ``Host`` is a name of this machine (against pages that rebind their name to 127.0.0.1),
 * its ``Origin``, where it has one, is this page (against other pages in the same browser),
@@ -191,7 +195,10 @@ class Gate:
             return HTTPStatus.FORBIDDEN, []
         if self.token is None or self._has_cookie(fields.get('cookie', [])):
             return None, []
-        given = parse_qs(urlsplit(request[1]).query).get('token', [''])[0]
+        try:
+            given = parse_qs(urlsplit(request[1]).query).get('token', [''])[0]
+        except ValueError:
+            return HTTPStatus.BAD_REQUEST, []
         if not hmac.compare_digest(given.encode(), self.token.encode()):
             return HTTPStatus.UNAUTHORIZED, []
         cookie = f'Set-Cookie: {_COOKIE}={self.token}; HttpOnly; SameSite=Strict; Path=/'

@@ -55,26 +55,32 @@ class AskPanel:
             tab.say('Write a sentence first, such as: the chair next to the window.')
             return
         self._result.content = f'Asking for "{_plain(sentence)}" …'
+        session = tab.session
         try:
-            answer = tab.session.ask(sentence)
+            answer = session.ask(sentence)
         finally:
             self._result.content = ''
-        tab.answer = answer
-        self._remember(sentence)
-        tab.show_layer('heat')
-        self._threshold.visible = self._use.visible = True
-        self._show_answer()
-        if answer.objects:
-            tab.select(answer.objects[0])
-        tab.tell('answer', answer)
+        with tab.lock:
+            # Another scene may be open by now.
+            if tab.session is not session:
+                return
+            tab.answer = answer
+            self._remember(sentence)
+            tab.show_layer('heat')
+            self._threshold.visible = self._use.visible = True
+            self._show_answer()
+            if answer.objects:
+                tab.select(answer.objects[0])
+            tab.tell('answer', answer)
 
     def _show_answer(self) -> None:
         tab, answer = self._tab, self._tab.answer
         mask = answer.mask_above(tab.threshold)
+        where = 'in the answer' if tab.threshold is None else 'above the threshold'
         found = [tab.session.labels[n].name for n in answer.objects if self._exists(n)]
         names = f' Objects: {", ".join(map(_plain, found))}.' if found else ''
         self._result.content = (
-            f'"{_plain(answer.text)}": **{int(mask.sum()):,} points** above the threshold, '
+            f'"{_plain(answer.text)}": **{int(mask.sum()):,} points** {where}, '
             f'score {answer.score:.2f}.{names}'
         )
 
@@ -123,18 +129,23 @@ class AskPanel:
         """Classes and objects of the names in the field."""
         tab = self._tab
         self._found.content = 'Looking …'
+        session = tab.session
         try:
-            tab.own = tab.session.vocabulary(self._names.value)
+            own = session.vocabulary(self._names.value)
         finally:
             self._found.content = ''
-        tab.hidden.pop(OWN_CLASSES, None)
-        tab.hidden.pop(OWN_OBJECTS, None)
-        tab.show_layer(OWN_CLASSES)
-        self._load.visible = True
-        self._found.content = (
-            f'{len(tab.own.objects)} objects of {len(tab.own.names)} names. The layers "My words" '
-            'are in the menu of layers.'
-        )
+        with tab.lock:
+            if tab.session is not session:
+                return
+            tab.own = own
+            tab.hidden.pop(OWN_CLASSES, None)
+            tab.hidden.pop(OWN_OBJECTS, None)
+            tab.show_layer(OWN_CLASSES)
+            self._load.visible = True
+            self._found.content = (
+                f'{len(own.objects)} objects of {len(own.names)} names. The layers "My words" are '
+                'in the menu of layers.'
+            )
 
     def _load_found(self) -> None:
         tab = self._tab

@@ -35,7 +35,7 @@ from unison3d.viewer.session_answers import (
     VocabularyAnswer,
 )
 from unison3d.viewer.shared_model import SharedModel, watched
-from unison3d.viewer.words import ask_phrase, ask_sentence, ask_vocabulary
+from unison3d.viewer.words import ask_sentence, ask_vocabulary
 
 __all__ = [
     'MaskAnswer',
@@ -259,18 +259,6 @@ class SceneSession:
         segmenter = self._ready('A sentence').segmenter
         with self._model.use():
             return ask_sentence(segmenter, sentence, self.objects_inside)
-
-    def ask_phrase(self, phrase: str) -> SentenceAnswer:
-        """Where a phrase such as "things to sit on" fits, without choosing among objects.
-
-        The heat is 0 up to the middle of the scene and 1 at its best place, so it compares places
-        and says nothing about whether there is such a thing; the score is the best cosine.
-
-        Raises: see :meth:`vocabulary`.
-        """
-        segmenter = self._ready('A phrase').segmenter
-        with self._model.use():
-            return ask_phrase(segmenter, phrase, self.objects_inside)
 
     def vocabulary(self, names: Sequence[str] | str) -> VocabularyAnswer:
         """Semantic and instance layers of names of one's own.

@@ -39,9 +39,8 @@ class SentenceAnswer:
 
     Attributes:
         text: the sentence.
-        heat: float32, (S,), 0 to 1. Probability of every superpoint to be meant (of a phrase, see
-            :meth:`SceneSession.ask_phrase`); of models that give none, the score inside the mask
-            and 0 outside.
+        heat: float32, (S,), 0 to 1. Probability of every superpoint to be meant; of models that
+            give none, the score inside the mask and 0 outside.
         superpoints: int64, (N,).
         mask: bool, (N,). The answer of the model itself.
         score: 0 to 1.
@@ -56,8 +55,13 @@ class SentenceAnswer:
     score: float
     objects: tuple[int, ...]
 
-    def mask_above(self, threshold: float) -> np.ndarray:
-        """bool, (N,): points whose heat is at least the threshold, and not zero."""
+    def mask_above(self, threshold: float | None) -> np.ndarray:
+        """bool, (N,): points whose heat is at least the threshold, and not zero.
+
+        Without a threshold, the answer of the model itself.
+        """
+        if threshold is None:
+            return self.mask
         return ((self.heat >= threshold) & (self.heat > 0))[self.superpoints]
 
 

@@ -51,7 +51,8 @@ class Tab:
         self.dark = False
         self.cut: float | None = None
         self.answer: SentenceAnswer | None = None
-        self.threshold = 0.5
+        # None shows the answer of the model itself.
+        self.threshold: float | None = None
         self.own: VocabularyAnswer | None = None
         self.selected: int | None = None
         self.layer: Layer | None = None
@@ -62,7 +63,8 @@ class Tab:
         self._picker: PointPicker | None = None
         self._listeners: dict[str, list[Callable[..., None]]] = {}
         self._unsubscribe: list[Callable[[], None]] = []
-        self._lock = threading.RLock()
+        #: Held while the scene changes, and by those who need that it stays.
+        self.lock = threading.RLock()
         self._drawing, self._stale = threading.Lock(), threading.Event()
         self._highlight: list[Any] = []
         self.closed = False
@@ -117,7 +119,11 @@ class Tab:
             SceneError, FileFormatError, ConfigError: see :meth:`Workspace.acquire`.
         """
         session = self.workspace.acquire(key)
-        with self._lock:
+        with self.lock:
+            if self.closed:
+                # It was closed while the scan was read, so nobody else would release it.
+                self.workspace.release(key)
+                return
             self._leave()
             self.key, self.session = key, session
             self.drafts = Drafts(session, self.number)
@@ -145,7 +151,7 @@ class Tab:
     def close(self) -> None:
         """The tab was closed."""
         self.closed = True
-        with self._lock:
+        with self.lock:
             self._leave()
 
     def _leave(self) -> None:
@@ -210,7 +216,7 @@ class Tab:
                 self._drawing.release()
 
     def _draw(self) -> None:
-        with self._lock:
+        with self.lock:
             session, points = self.session, self.points
             if session is None or points is None or self.closed:
                 return
@@ -246,14 +252,17 @@ class Tab:
             grey = np.broadcast_to((70 + 0.6 * under).astype(np.uint8), (len(ids), 3))
             return object_layer(ids, objects, background=grey, **options)
         if name == 'heat':
-            return session.layer(
-                name, heat=self.answer.heat, threshold=self.threshold, dark=self.dark
-            )
+            heat, threshold = self.answer.heat, self.threshold
+            if threshold is None:
+                meant = np.zeros(len(heat), bool)
+                meant[self.answer.superpoints] = self.answer.mask
+                heat, threshold = np.where(meant, heat, np.float32(-1)), 0.0
+            return session.layer(name, heat=heat, threshold=threshold, dark=self.dark)
         return session.layer(name, **options)
 
     def colors(self) -> tuple[np.ndarray, np.ndarray]:
         """uint8 (N, 3) as drawn now, and bool (N,) points that are shown."""
-        with self._lock:
+        with self.lock:
             count = len(self.session.scene)
             visible = np.ones(count, bool) if self.visible is None else self.visible
             return self._colors, visible

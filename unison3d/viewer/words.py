@@ -10,12 +10,10 @@ from unison3d.apis import Segmenter
 from unison3d.viewer.label_source import from_result
 from unison3d.viewer.session_answers import SentenceAnswer, VocabularyAnswer
 
-__all__ = ['ask_phrase', 'ask_sentence', 'ask_vocabulary']
+__all__ = ['ask_sentence', 'ask_vocabulary']
 
 #: Weaker masks of a vocabulary are left out.
 MIN_SCORE = 0.1
-#: Heat from which on a superpoint belongs to the answer to a phrase.
-WARM = 0.5
 
 ObjectsInside = Callable[[np.ndarray], tuple[int, ...]]
 
@@ -31,22 +29,6 @@ def ask_sentence(
     heat = rows * np.float32(score) if heat is None else heat[0].numpy().astype(np.float32)
     mask = rows[superpoints]
     return SentenceAnswer(result.texts[0], heat, superpoints, mask, score, objects_inside(mask))
-
-
-def ask_phrase(segmenter: Segmenter, phrase: str, objects_inside: ObjectsInside) -> SentenceAnswer:
-    """Where a phrase fits; see :meth:`SceneSession.ask_phrase`."""
-    scores = segmenter.scores(phrase)
-    superpoints, cosines = scores.scene.superpoints, scores.superpoint_scores[:, 0]
-    if not len(superpoints):
-        nothing = np.zeros(0, np.float32)
-        return SentenceAnswer(scores.phrases[0], nothing, superpoints, nothing > 0, 0.0, ())
-    # What is a high cosine depends on the phrase, so the scene itself is the scale.
-    usual, best = float(np.median(cosines[superpoints])), float(cosines.max())
-    heat = ((cosines - usual) / max(best - usual, 1e-6)).clip(0, 1).astype(np.float32)
-    mask = (heat >= WARM)[superpoints]
-    return SentenceAnswer(
-        scores.phrases[0], heat, superpoints, mask, float(np.clip(best, 0, 1)), objects_inside(mask)
-    )
 
 
 def ask_vocabulary(segmenter: Segmenter, names: Sequence[str] | str) -> VocabularyAnswer:
