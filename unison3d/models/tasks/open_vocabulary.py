@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from unison3d.errors import ConfigError, VocabularyError
+from unison3d.errors import VocabularyError
 from unison3d.models.decoders import LayerOutput
 from unison3d.models.heads import PUBLISHED_SCALE, cosine_logits
 from unison3d.models.matchers import SparseMatcher
@@ -19,16 +19,16 @@ from unison3d.models.postprocess import (
     select_proposals,
 )
 from unison3d.models.scene_batch import SceneFeatures
-from unison3d.models.tasks.base import Task, TaskOutput, TaskRows
+from unison3d.models.tasks.base import TaskOutput
 from unison3d.models.tasks.quality_head import QualityHead, scene_quality_loss
-from unison3d.models.tasks.scene_rows import ROW_GROUP, SuperpointQueries
+from unison3d.models.tasks.scene_rows import SceneRowsTask
 from unison3d.models.text import TextEncoder
 from unison3d.registry import MODELS, TEXT_ENCODERS
 from unison3d.structures import LABEL_SPACES, InstanceMasks, SceneSample
 
 
 @MODELS.register_module()
-class OpenVocabularyTask(Task):
+class OpenVocabularyTask(SceneRowsTask):
     """Name the superpoint queries with words instead of a fixed label space.
 
     In training, queries matched to objects (by masks alone) learn the object's name among the
@@ -57,8 +57,6 @@ class OpenVocabularyTask(Task):
         postprocess: options of :class:`PostprocessConfig`.
     """
 
-    row_group = ROW_GROUP
-
     def __init__(
         self,
         in_channels: int,
@@ -75,7 +73,7 @@ class OpenVocabularyTask(Task):
         quality_weight: float = 1.0,
         postprocess: dict | None = None,
     ) -> None:
-        super().__init__(in_channels)
+        super().__init__(in_channels, queries)
         self.encoder: TextEncoder = TEXT_ENCODERS.build(text_encoder)
         self.vocabulary = list(vocabulary or [])
         self.test_vocabulary = list(test_vocabulary or self.vocabulary)
@@ -87,7 +85,6 @@ class OpenVocabularyTask(Task):
         self.register_buffer('name_embeddings', self.encoder.encode_unit(self.vocabulary)[:, None])
         self.logit_scale = logit_scale
         self.novelty = novelty
-        self.make_queries = None if queries is None else SuperpointQueries(in_channels, **queries)
         self.quality_head = QualityHead(d_model)
         self.matcher = SparseMatcher(**{'class_weight': 0.0, **(matcher or {})})
         self.name_weight = name_weight
@@ -133,15 +130,6 @@ class OpenVocabularyTask(Task):
         padded = [phrase for own in phrases for phrase in own + own[-1:] * (most - len(own))]
         vectors = self.encoder.encode_unit(padded).to(self.name_embeddings)
         return vectors.view(len(phrases), most, vectors.shape[1])
-
-    def queries(self, features: SceneFeatures, sample: SceneSample) -> TaskRows:
-        """A query per superpoint, unless an earlier task of the model already asks for them."""
-        if self.make_queries is None:
-            raise ConfigError(
-                'OpenVocabularyTask has no queries of its own; list it after a task with rows '
-                f'{ROW_GROUP!r} (ClosedSetTask) or give it queries=dict()'
-            )
-        return self.make_queries(features)
 
     def loss(
         self,

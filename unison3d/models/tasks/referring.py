@@ -13,9 +13,9 @@ from unison3d.models.heads.sentence_reader import SentenceReader
 from unison3d.models.postprocess import PostprocessConfig
 from unison3d.models.scene_batch import SceneFeatures
 from unison3d.models.scene_objects import SceneObjects, find_objects
-from unison3d.models.tasks.base import Task, TaskOutput, TaskRows
+from unison3d.models.tasks.base import TaskOutput
 from unison3d.models.tasks.quality_head import QualityHead, scene_quality_loss
-from unison3d.models.tasks.scene_rows import ROW_GROUP, SuperpointQueries
+from unison3d.models.tasks.scene_rows import SceneRowsTask
 from unison3d.models.text import CachedTextEncoder, TextEncoder
 from unison3d.registry import MODELS, TEXT_ENCODERS
 from unison3d.structures import InstanceMasks, SceneSample
@@ -27,7 +27,7 @@ _NEARLY = 0.25
 
 
 @MODELS.register_module()
-class ReferringTask(Task):
+class ReferringTask(SceneRowsTask):
     """Read every word of a sentence and pick the objects it means: none, one or several.
 
     The objects are the distinct masks of the superpoint queries, so a scene is segmented once and
@@ -59,7 +59,6 @@ class ReferringTask(Task):
         postprocess: options of :class:`PostprocessConfig`; those for proposals count.
     """
 
-    row_group = ROW_GROUP
     prompted = True
 
     def __init__(
@@ -80,7 +79,7 @@ class ReferringTask(Task):
         quality_weight: float = 1.0,
         postprocess: dict | None = None,
     ) -> None:
-        super().__init__(in_channels)
+        super().__init__(in_channels, queries)
         for name, value in (('presence', presence_threshold), ('pick', pick_threshold)):
             if not 0 <= value <= 1:
                 raise ConfigError(
@@ -88,7 +87,6 @@ class ReferringTask(Task):
                 )
         self.text_encoder_config = text_encoder or {'type': 'MiniLMTextEncoder'}
         self._text_encoder: TextEncoder | None = None
-        self.make_queries = None if queries is None else SuperpointQueries(in_channels, **queries)
         self.quality_head = QualityHead(d_model)
         self.reader = SentenceReader(
             in_channels, d_model, embedding_dim, input_channels, **(reader or {})
@@ -101,15 +99,6 @@ class ReferringTask(Task):
         self.presence_weight = presence_weight
         self.quality_weight = quality_weight
         self.postprocess = PostprocessConfig(**(postprocess or {}))
-
-    def queries(self, features: SceneFeatures, sample: SceneSample) -> TaskRows:
-        """A query per superpoint, unless an earlier task of the model already asks for them."""
-        if self.make_queries is None:
-            raise ConfigError(
-                'ReferringTask has no queries of its own; list it after a task with rows '
-                f'{ROW_GROUP!r} (ClosedSetTask) or give it queries=dict()'
-            )
-        return self.make_queries(features)
 
     def loss(
         self,

@@ -8,8 +8,9 @@ from torch import Tensor, nn
 from unison3d.errors import ConfigError
 from unison3d.models.decoders import QueryBlock
 from unison3d.models.scene_batch import SceneFeatures
-from unison3d.models.tasks.base import TaskRows
+from unison3d.models.tasks.base import Task, TaskRows
 from unison3d.registry import MODELS
+from unison3d.structures import SceneSample
 
 ROW_GROUP = 'superpoints'
 
@@ -69,3 +70,27 @@ class SuperpointQueries(nn.Module):
         if self.max_queries is not None:
             count = min(count, self.max_queries)
         return torch.randperm(num_superpoints, device=device)[:count]
+
+
+class SceneRowsTask(Task):
+    """A task that reads the superpoint queries, mostly those that another task asks for.
+
+    Args:
+        in_channels: width of superpoint features, C.
+        queries: options of :class:`SuperpointQueries` if no other task provides these rows.
+    """
+
+    row_group = ROW_GROUP
+
+    def __init__(self, in_channels: int, queries: dict | None) -> None:
+        super().__init__(in_channels)
+        self.make_queries = None if queries is None else SuperpointQueries(in_channels, **queries)
+
+    def queries(self, features: SceneFeatures, sample: SceneSample) -> TaskRows:
+        """A query per superpoint, unless an earlier task of the model already asks for them."""
+        if self.make_queries is None:
+            raise ConfigError(
+                f'{type(self).__name__} has no queries of its own; list it after a task with rows '
+                f'{ROW_GROUP!r} (ClosedSetTask) or give it queries=dict()'
+            )
+        return self.make_queries(features)
