@@ -175,6 +175,11 @@ class OperationCount(TorchDispatchMode):
         self.floor[self._watch.part] += self._machine.seconds(flops, size)
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):  # noqa: ANN001, ANN204
+        # In inference mode a linear layer arrives as one operation, not as its product.
+        with self:
+            out = func.decompose(*args, **(kwargs or {}))
+        if out is not NotImplemented:
+            return out
         out = func(*args, **(kwargs or {}))
         given = [x for x in tree_leaves((args, kwargs)) if isinstance(x, Tensor)]
         made = [x for x in tree_leaves(out) if isinstance(x, Tensor)]

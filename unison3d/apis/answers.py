@@ -87,11 +87,17 @@ class SceneAnswers:
         return {name: self._answer(name, prompts, tuple(vocabulary)) for name in ordered}
 
     @torch.no_grad()
-    def cosines(self, phrases: Sequence[str]) -> tuple[Tensor, InstanceMasks, Tensor]:
-        """Of the open-vocabulary task, see :meth:`OpenVocabularyTask.cosines`; on the CPU."""
+    def phrases(
+        self, phrases: Sequence[str], *, direct: bool
+    ) -> tuple[Tensor, InstanceMasks, Tensor]:
+        """Of the open-vocabulary task, on the CPU.
+
+        :meth:`OpenVocabularyTask.cosines` where ``direct`` is set, else its ``phrase_chances``.
+        """
         task = self._model.tasks['open_vocabulary']
         output = self._decode('open_vocabulary', SceneSample(prompts=Prompts()))[0]
-        points, masks, instances = task.cosines(output, self._features, phrases)
+        score = task.cosines if direct else task.phrase_chances
+        points, masks, instances = score(output, self._features, phrases)
         masks = InstanceMasks(
             masks.superpoint_masks.cpu(),
             masks.superpoints.cpu(),
@@ -136,7 +142,9 @@ class SceneAnswers:
         if shared and self._scene_pass is not None:
             return self._scene_pass
         start = self._now()
-        output = self._model.decode(self._features, sample, [name])[name]
+        # A tenth faster than without gradients alone; what the tasks make of it are normal tensors.
+        with torch.inference_mode():
+            output = self._model.decode(self._features, sample, [name])[name]
         made = output, self._now() - start
         if shared and output.final.mask_logits.numel() <= MAX_KEPT_LOGITS:
             self._scene_pass = made

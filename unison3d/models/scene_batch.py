@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import torch
@@ -12,6 +13,7 @@ from unison3d.models.decoders import SceneMemory
 from unison3d.sparse import SparseTensor
 
 if TYPE_CHECKING:
+    from unison3d.models.heads.sentence_reader import SeenObjects
     from unison3d.models.scene_objects import SceneObjects
 
 
@@ -55,8 +57,9 @@ class SceneFeatures:
         memory: keys, values and mask features of the decoder.
         points: float32, (N, 3), see :class:`SceneBatch`.
         superpoint_inputs: (S, C_in). Mean of what the backbone was given.
-        objects: what :class:`~unison3d.models.ReferringTask` found for an earlier sentence, after
-            the settings it was found with; None before the first, and in training.
+        objects: what :class:`~unison3d.models.ReferringTask` found for an earlier sentence: the
+            settings it was found with, the objects, and what its reader made of them; None before
+            the first, and in training.
     """
 
     superpoint_features: Tensor
@@ -65,7 +68,7 @@ class SceneFeatures:
     memory: SceneMemory
     points: Tensor
     superpoint_inputs: Tensor
-    objects: tuple[tuple, SceneObjects] | None = field(default=None, repr=False)
+    objects: tuple[tuple, SceneObjects, SeenObjects] | None = field(default=None, repr=False)
 
     @property
     def num_superpoints(self) -> int:
@@ -77,6 +80,11 @@ class SceneFeatures:
         """Where the scene lives."""
         return self.superpoint_features.device
 
+    @cached_property
+    def superpoint_sizes(self) -> Tensor:
+        """int64, (S,): points of each superpoint."""
+        return torch.bincount(self.superpoints, minlength=self.num_superpoints)
+
     def extents(self) -> tuple[Tensor, Tensor]:
         """Lowest and highest corner of the box of each superpoint, float32 (S, 3) each.
 
@@ -84,8 +92,7 @@ class SceneFeatures:
         box is its position.
         """
         index = self.superpoints[:, None].expand(-1, 3)
-        counts = torch.bincount(self.superpoints, minlength=self.num_superpoints)
-        filled = (counts > 0)[:, None]
+        filled = (self.superpoint_sizes > 0)[:, None]
         corners = []
         for reduce, start in (('amin', torch.inf), ('amax', -torch.inf)):
             corner = self.points.new_full((self.num_superpoints, 3), start)

@@ -71,8 +71,7 @@ def find_objects(
         )
         kept = distinct_proposals(proposals, config)[:max_objects]
         masks, rows = proposals.superpoint_masks[kept], rows[kept]
-        sizes = torch.bincount(features.superpoints, minlength=features.num_superpoints)
-        share = masks.float() * sizes
+        share = masks.float() * features.superpoint_sizes
         share = share / share.sum(dim=1, keepdim=True).clamp(min=1.0)
         inputs = features.superpoint_inputs.float()
         mean = share @ inputs

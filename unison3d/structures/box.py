@@ -37,6 +37,8 @@ def points_in_boxes(points: Tensor, boxes: Tensor, margin: float = 0.0) -> Tenso
     Returns:
         bool, (B, N).
     """
+    if len(boxes) == 0:
+        return torch.zeros(0, len(points), dtype=torch.bool, device=points.device)
     offset = points[None] - boxes[:, None, :3]
     cos, sin = boxes[:, 6, None].cos(), boxes[:, 6, None].sin()
     along_x = cos * offset[..., 0] + sin * offset[..., 1]

@@ -48,7 +48,9 @@ class TransformersImageText(ImageTextModel):
         try:
             from transformers import AutoImageProcessor, AutoModel, AutoTokenizer
         except ImportError as error:
-            raise MissingDependencyError('transformers', 'text', 'image-text models') from error
+            raise MissingDependencyError(
+                'transformers', 'transformers', 'image-text models'
+            ) from error
         try:
             model = AutoModel.from_pretrained(folder, local_files_only=True, use_safetensors=True)
             self._model = model.to(device).eval()

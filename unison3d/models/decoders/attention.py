@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 def _split_heads(x: Tensor, num_heads: int) -> Tensor:
     """(R, D) to (heads, R, D / heads)."""
-    return x.view(len(x), num_heads, x.shape[1] // num_heads).transpose(0, 1)
+    return x.unflatten(1, (num_heads, -1)).transpose(0, 1)
 
 
 class AttentionLayer(nn.Module):
@@ -54,14 +54,27 @@ class AttentionLayer(nn.Module):
         projected = F.linear(
             queries, self.attn.in_proj_weight[:d_model], self.attn.in_proj_bias[:d_model]
         )
+        return self._attend(queries, projected, *keys_values, allowed)
+
+    def attend_inside(self, rows: Tensor, allowed: Tensor | None = None) -> Tensor:
+        """The rows (R, D) attend to each other: ``self(rows, self.project(rows), allowed)``."""
+        projected = F.linear(rows, self.attn.in_proj_weight, self.attn.in_proj_bias)
+        queries, keys, values = projected.chunk(3, dim=1)
+        keys, values = (_split_heads(part, self.num_heads) for part in (keys, values))
+        return self._attend(rows, queries, keys, values, allowed)
+
+    def _attend(
+        self, rows: Tensor, queries: Tensor, keys: Tensor, values: Tensor, allowed: Tensor | None
+    ) -> Tensor:
+        """Attention and what follows; ``queries`` are the projected ``rows``, each (Q, D)."""
         attended = F.scaled_dot_product_attention(
-            _split_heads(projected, self.num_heads)[None],
-            keys_values[0][None],
-            keys_values[1][None],
+            _split_heads(queries, self.num_heads)[None],
+            keys[None],
+            values[None],
             attn_mask=allowed,
         )[0]
-        attended = attended.transpose(0, 1).reshape(queries.shape)
-        return self.norm(queries + self.attn.out_proj(attended))
+        attended = attended.transpose(0, 1).reshape(rows.shape)
+        return self.norm(rows + self.attn.out_proj(attended))
 
 
 class FeedForwardLayer(nn.Module):

@@ -227,7 +227,12 @@ class UnifiedDecoder(nn.Module):
         if self.position_encoding is not None:
             keys = keys + self.position_encoding['key'](positions)
             mask_features = mask_features + self.position_encoding['mask'](positions)
-        return SceneMemory(mask_features, [c.project(keys) for c in self.cross_attn_layers])
+        keys_values = []
+        for layer in self.cross_attn_layers:
+            projected = layer.project(keys)
+            # Head by head in memory: a few queries then read them at twice the rate.
+            keys_values.append(tuple(part.contiguous() for part in projected))
+        return SceneMemory(mask_features, keys_values)
 
     def forward(
         self, memory: SceneMemory, blocks: list[QueryBlock], *, all_layers: bool = True
@@ -301,8 +306,7 @@ class UnifiedDecoder(nn.Module):
     def _attend_inside(self, index: int, rows: Tensor, allowed: Tensor | None) -> Tensor:
         if len(rows) == 0:
             return rows
-        layer = self.self_attn_layers[index]
-        return layer(rows, layer.project(rows), allowed)
+        return self.self_attn_layers[index].attend_inside(rows, allowed)
 
     def _predict(
         self, queries: Tensor, memory: SceneMemory, *, with_classes: bool, last: bool

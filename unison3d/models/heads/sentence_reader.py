@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
@@ -125,6 +126,19 @@ class _FeedForward(nn.Module):
         return self.norm(x + self.net(x))
 
 
+@dataclass
+class SeenObjects:
+    """What a reader makes of the objects of a scene, whatever the sentence.
+
+    Attributes:
+        tokens: (N, D), D the width of the reader.
+        relations: (N, N, NUM_RELATIONS), from :func:`pair_relations`.
+    """
+
+    tokens: Tensor
+    relations: Tensor
+
+
 class SentenceReader(nn.Module):
     """Score every object of a scene for every sentence.
 
@@ -187,8 +201,20 @@ class SentenceReader(nn.Module):
         )
         self.score = nn.Sequential(nn.Linear(width, width), nn.GELU(), nn.Linear(width, 1))
 
-    def forward(self, objects: SceneObjects, words: WordStates) -> list[Tensor]:
-        """Logits that a sentence means an object, (T, N), after every layer."""
+    def look(self, objects: SceneObjects) -> SeenObjects:
+        """What every sentence about these objects needs; to be kept between sentences."""
+        return SeenObjects(
+            self.object_proj(self._numbers(objects)),
+            pair_relations(objects.centers, objects.low, objects.high),
+        )
+
+    def forward(self, seen: SeenObjects, words: WordStates) -> list[Tensor]:
+        """Logits that a sentence means an object, (T, N), after every layer.
+
+        Args:
+            seen: from :meth:`look`.
+            words: T sentences.
+        """
         states, valid = words.states[:, :MAX_WORDS], words.valid[:, :MAX_WORDS]
         if self.training:
             read_at_all = torch.rand(valid.shape, device=valid.device) >= self.word_dropout
@@ -196,12 +222,11 @@ class SentenceReader(nn.Module):
             read_at_all[:, :1] = True
             valid = valid & read_at_all
         read = self.word_proj(states) + self.word_position.weight[: states.shape[1]]
-        tokens = self.dropout(self.object_proj(self._numbers(objects)).expand(len(read), -1, -1))
-        relations = pair_relations(objects.centers, objects.low, objects.high)
+        tokens = self.dropout(seen.tokens.expand(len(read), -1, -1))
         logits = []
         for layer in self.layers:
             tokens = layer['words'](tokens, read, valid)
-            tokens = layer['relations'](tokens, relations)
+            tokens = layer['relations'](tokens, seen.relations)
             tokens = layer['feed_forward'](tokens)
             logits.append(self.score(tokens)[..., 0])
         return logits

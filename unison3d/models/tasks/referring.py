@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from unison3d.errors import ConfigError
-from unison3d.models.heads.sentence_reader import SentenceReader
+from unison3d.models.heads.sentence_reader import SeenObjects, SentenceReader
 from unison3d.models.postprocess import PostprocessConfig
 from unison3d.models.scene_batch import SceneFeatures
 from unison3d.models.scene_objects import SceneObjects, find_objects
@@ -121,7 +121,7 @@ class ReferringTask(SceneRowsTask):
             if len(objects) == 0:
                 continue
             meant, counts = _meant(objects, scene, sample)
-            for logits in self._read(objects, sample.prompts.texts):
+            for logits in self._read(self.reader.look(objects), sample.prompts.texts):
                 pick, presence = _choice_loss(logits, meant, counts)
                 picks.append(pick)
                 presences.append(presence)
@@ -135,7 +135,7 @@ class ReferringTask(SceneRowsTask):
     def predict(self, output: TaskOutput, features: SceneFeatures, sample: SceneSample) -> None:
         """Write ``pred_texts`` and ``pred_text_scores``, one row per sentence."""
         texts = sample.prompts.texts
-        objects = self._kept_objects(output, features) if texts else ()
+        objects, seen = self._kept_objects(output, features) if texts else ((), None)
         num_superpoints = features.num_superpoints
         if len(objects) == 0:
             masks = torch.zeros(
@@ -144,7 +144,7 @@ class ReferringTask(SceneRowsTask):
             probabilities = masks.float()
             presence = probabilities.new_zeros(len(texts))
         else:
-            logits = self._read(objects, texts)[-1]
+            logits = self._read(seen, texts)[-1]
             picked, presence = self._choose(logits)
             masks = picked.float() @ objects.masks.float() > 0
             chance = logits.sigmoid()[:, :, None]
@@ -165,31 +165,28 @@ class ReferringTask(SceneRowsTask):
         picked = (logits.sigmoid() > self.pick_threshold) | best
         return picked & (presence >= self.presence_threshold)[:, None], presence
 
-    def _kept_objects(self, output: TaskOutput, features: SceneFeatures) -> SceneObjects:
+    def _kept_objects(
+        self, output: TaskOutput, features: SceneFeatures
+    ) -> tuple[SceneObjects, SeenObjects]:
         settings = (*dataclasses.astuple(self.postprocess), self.max_objects)
         if features.objects is None or features.objects[0] != settings:
-            features.objects = settings, self._objects(output, features)
-        return features.objects[1]
+            objects = self._objects(output, features)
+            features.objects = settings, objects, self.reader.look(objects)
+        return features.objects[1:]
 
     def _objects(self, output: TaskOutput, features: SceneFeatures) -> SceneObjects:
-        if output.final.class_embeddings is None:
-            raise ConfigError(
-                'ReferringTask reads what the decoder would call each object, and this decoder has '
-                'no space of names. Give it embedding_dim, the width of the text embeddings.'
-            )
         with torch.no_grad():
             quality = self.quality_head(output.final.embeddings)
         return find_objects(output.final, quality, features, self.postprocess, self.max_objects)
 
-    def _read(self, objects: SceneObjects, texts: list[str]) -> list[Tensor]:
+    def _read(self, seen: SeenObjects, texts: list[str]) -> list[Tensor]:
         if self._text_encoder is None:
             # Built on first use: a language model is only loaded when somebody asks a sentence.
             # With a memory, because training reads every sentence once an epoch.
             encoder = TEXT_ENCODERS.build(self.text_encoder_config)
             self._text_encoder = CachedTextEncoder(encoder)
         words = self._text_encoder.encode_words(texts)
-        device = objects.scores.device
-        return self.reader(objects, words.to(device))
+        return self.reader(seen, words.to(seen.tokens.device))
 
 
 def _meant(
@@ -197,8 +194,7 @@ def _meant(
 ) -> tuple[Tensor, Tensor]:
     """Which objects each sentence means, bool (T, N), and which pairs count, bool (T, N)."""
     targets, truth = sample.prompts.text_targets, sample.sp_masks
-    sizes = torch.bincount(features.superpoints, minlength=features.num_superpoints)
-    sizes = sizes * ~sample.sp_ignore
+    sizes = features.superpoint_sizes * ~sample.sp_ignore
     found, wanted = objects.masks.float(), truth.float()
     shared = (found * sizes) @ wanted.T
     union = (found @ sizes.float())[:, None] + (wanted @ sizes.float())[None] - shared

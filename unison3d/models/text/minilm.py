@@ -9,8 +9,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from unison3d.errors import CheckpointError, MissingDependencyError, install_line
+from unison3d.errors import (
+    CheckpointError,
+    ConfigError,
+    FileFormatError,
+    MissingDependencyError,
+    install_line,
+)
+from unison3d.io.json_files import read_json
 from unison3d.models.text.base import TextEncoder
+from unison3d.models.text.bert_tower import BertTower, read_bert
 from unison3d.registry import TEXT_ENCODERS
 
 _DIM = 384
@@ -40,7 +48,7 @@ class MiniLMTextEncoder(TextEncoder):
         self._max_tokens = max_tokens
         self._batch_size = batch_size
         self._tokenizer: Any = None
-        self._model: Any = None
+        self._tower: BertTower | None = None
 
     @property
     def name(self) -> str:
@@ -68,44 +76,56 @@ class MiniLMTextEncoder(TextEncoder):
             words.update(zip(rows, self._words_of([phrases[row] for row in rows]), strict=True))
         return [words[row] for row in range(len(phrases))]
 
-    @torch.inference_mode()
     def _words_of(self, phrases: list[str]) -> list[Tensor]:
-        tokens = self._tokenizer(
-            phrases,
-            padding=True,
-            truncation=True,
-            max_length=self._max_tokens,
-            return_tensors='pt',
-        )
-        states = self._model(**tokens).last_hidden_state
-        valid = tokens['attention_mask'].bool()
-        return [row[own].clone() for row, own in zip(states, valid, strict=True)]
+        # One by one: in parallel, tokenizers would warn in every data loader that is forked later.
+        rows = [self._tokenizer.encode(phrase).ids for phrase in phrases]
+        lengths = torch.tensor([len(row) for row in rows])
+        valid = torch.arange(int(lengths.max())) < lengths[:, None]
+        tokens = torch.zeros(valid.shape, dtype=torch.int64)
+        tokens[valid] = torch.tensor([token for row in rows for token in row])
+        states = self._tower(tokens, None if bool(valid.all()) else valid)
+        return [row[own] for row, own in zip(states, valid, strict=True)]
 
     def _load(self) -> None:
-        if self._model is not None:
+        if self._tower is not None:
             return
         try:
-            from transformers import AutoModel, AutoTokenizer
-            from transformers.utils import logging
+            from tokenizers import Tokenizer
         except ImportError as error:
-            raise MissingDependencyError('transformers', 'text', _PURPOSE) from error
+            raise MissingDependencyError('tokenizers', 'text', _PURPOSE) from error
         folder = self._model_dir or _packaged_model_dir()
-        # transformers draws a progress bar while it reads one small file.
-        bar_was_on = logging.is_progress_bar_enabled()
-        logging.disable_progress_bar()
         try:
-            self._tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-            model = AutoModel.from_pretrained(folder, local_files_only=True, use_safetensors=True)
-        except (OSError, ValueError) as error:
+            tower = read_bert(folder)
+            tokenizer = _read_tokenizer(Tokenizer, folder / 'tokenizer.json')
+            if (tower.width, tokenizer.get_vocab_size()) != (_DIM, tower.vocab_size):
+                raise CheckpointError(
+                    f'{tower.width} numbers per token and {tower.vocab_size} tokens, expected '
+                    f'{_DIM} and the {tokenizer.get_vocab_size()} of tokenizer.json'
+                )
+        except (CheckpointError, FileFormatError) as error:
             raise CheckpointError(
                 f'{folder}: the sentence encoder cannot be read ({error}). Expected config.json, '
                 'tokenizer.json and model.safetensors. Reinstall with: '
                 f'{install_line("text", "--force-reinstall")}'
             ) from error
-        finally:
-            if bar_was_on:
-                logging.enable_progress_bar()
-        self._model = model.float().eval().requires_grad_(False)
+        if not 2 <= self._max_tokens <= tower.max_tokens:
+            raise ConfigError(
+                f'MiniLMTextEncoder: max_tokens is {self._max_tokens}, expected 2 to '
+                f'{tower.max_tokens}, the longest sentence of {folder}.'
+            )
+        # The file pads and cuts to a fixed length.
+        tokenizer.no_padding()
+        tokenizer.enable_truncation(self._max_tokens)
+        self._tokenizer, self._tower = tokenizer, tower
+
+
+def _read_tokenizer(kind: Any, path: Path) -> Any:
+    content = read_json(path)
+    model = content.get('model') if isinstance(content, dict) else None
+    # The package itself says no more of a wrong file than that something is wrong.
+    if not isinstance(model, dict) or not isinstance(model.get('vocab'), dict):
+        raise CheckpointError(f'{path}: has no table of word pieces under model, vocab')
+    return kind.from_file(str(path))
 
 
 def _packaged_model_dir() -> Path:
