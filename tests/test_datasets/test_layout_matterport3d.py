@@ -93,6 +93,13 @@ def test_object_ids_out_of_range(tmp_path):
     assert 'objectId 1000000000' in the_reason(tmp_path)
 
 
+def test_one_object_id_for_two_groups(tmp_path):
+    write_region(tmp_path, groups=[*GROUPS, {**GROUPS[0], 'label': 'ceiling'}])
+    reason = the_reason(tmp_path)
+    assert 'region0.semseg.json' in reason
+    assert 'objectId 0 is there twice, as "floor" and as "ceiling"' in reason
+
+
 def test_an_object_without_segments_has_no_points(tmp_path):
     write_region(tmp_path, groups=[*GROUPS, {'objectId': 9, 'label': 'floor', 'segments': []}])
     layout = get_layout('matterport3d')

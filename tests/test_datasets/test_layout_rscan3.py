@@ -146,6 +146,15 @@ def test_labels_out_of_range(tmp_path, change, said):
     assert said in the_reason(tmp_path)
 
 
+def test_one_object_id_for_two_names(tmp_path):
+    write_scan(tmp_path)
+    twice = {'segGroups': [*NAMES, {**NAMES[0], 'label': 'rug'}]}
+    (tmp_path / 'room-a' / 'semseg.v2.json').write_text(json.dumps(twice))
+    reason = the_reason(tmp_path)
+    assert 'semseg.v2.json' in reason
+    assert 'objectId 1 is there twice, as "floor" and as "rug"' in reason
+
+
 def test_missing_files_are_named(tmp_path):
     (tmp_path / '3RScan.json').write_text('[]')
     with pytest.raises(FileFormatError, match='labels.instances'):

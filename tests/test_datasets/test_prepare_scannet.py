@@ -173,6 +173,12 @@ def test_unknown_label_is_named(tmp_path):
             '{"segGroups": [{"objectId": 123456789, "label": "wall", "segments": [3]}]}',
             'objectId 123456789',
         ),
+        (
+            '.aggregation.json',
+            '{"segGroups": [{"objectId": 0, "label": "wall", "segments": [3]}, '
+            '{"objectId": 0, "label": "chair", "segments": [40]}]}',
+            'objectId 0 is there twice, as "wall" and as "chair"',
+        ),
     ],
 )
 def test_damaged_scans_say_why(tmp_path, file, text, reason):

@@ -391,3 +391,31 @@ def test_curves_of_a_simulated_user():
     last = known.isfinite().sum(dim=1) - 1
     assert known[torch.arange(2), last].min() > 0.9
     assert sample.prompts.num_clicks == 3
+
+
+def test_simulated_clicks_in_bfloat16_are_answered_like_any_others():
+    """The decoder runs in bfloat16; masks and scores are made of its answers in float32."""
+    model = build(test_clicks=3)
+    task = model.tasks['click']
+    inputs = scene_inputs()
+    batch = collate(model, [inputs])
+    sample = labelled_sample(20)
+    owner = torch.where(sample.sp_masks.any(0), sample.sp_masks.int().argmax(0), -1)
+    sample.gt_instances = owner[inputs['superpoints']]
+    rounds, masks_of = [], task._masks
+
+    def watched(output, features, prompts):
+        rounds.append((prompts, masks_of(output, features, prompts)))
+        return rounds[-1][1]
+
+    task._masks = watched
+    with torch.autocast('cpu', dtype=torch.bfloat16):
+        model.predict(batch, [sample])
+        assert [prompts.num_clicks for prompts, _ in rounds] == [2, 4, 6]
+        assert sample.pred_click_curves.isfinite().all()
+        task.test_clicks = 1
+        for prompts, found in rounds[1:]:
+            again = model.predict(batch, [SceneSample(prompts=prompts)])[0].pred_clicks
+            assert found.scores.dtype == torch.float32
+            assert torch.equal(found.scores, again.scores)
+            assert torch.equal(found.superpoint_masks, again.superpoint_masks)

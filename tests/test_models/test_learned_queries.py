@@ -6,7 +6,7 @@ import pytest
 import torch
 from test_models.oneformer3d_samples import learned_model, room
 
-from unison3d.errors import ConfigError, SceneError
+from unison3d.errors import ConfigError, SceneError, VocabularyError
 from unison3d.models.losses import mask_iou
 from unison3d.models.tasks.learned_targets import cell_targets
 from unison3d.structures import SceneSample
@@ -264,10 +264,16 @@ class TestMixed:
 
     def test_who_does_not_say_is_refused_or_gets_the_default(self):
         model = learned_model(self.task)
-        batch, sample = room(model)
-        with pytest.raises(ConfigError, match='structured3d'):
-            model.predict(batch, [sample])
+        for meta, said in (
+            ({}, 'a scene: names no label_space'),
+            ({'name': 'area_1', 'label_space': 's3dis'}, "area_1: has the label_space 's3dis'"),
+        ):
+            batch, sample = room(model, **meta)
+            with pytest.raises(ConfigError, match=f'{said}.*knows structured3d, scannet20'):
+                model.predict(batch, [sample])
         task = learned_model({**self.task, 'default': 'scannet20'}).tasks['closed_set']
-        assert task.label_set(sample).space.name == task.label_space.name == 'scannet20'
+        assert task.label_set(SceneSample()).space.name == task.label_space.name == 'scannet20'
         with pytest.raises(ConfigError, match='expected one of'):
             learned_model({**self.task, 'default': 's3dis'})
+        with pytest.raises(VocabularyError, match='"scannet21".*Known: .*scannet20'):
+            learned_model({**self.task, 'label_spaces': ('scannet21',)})

@@ -80,3 +80,11 @@ def test_two_semantic_layers():
 def test_some_source_of_classes_is_needed():
     with pytest.raises(ConfigError, match='linear_head'):
         ClosedSetTask(8, 16)
+
+
+def test_what_needs_text_embeddings_is_refused_without_them():
+    with pytest.raises(ConfigError, match='max_queries_test is 7'):
+        small_model({**TASK, 'queries': {'max_queries_test': 7}}, keys='superpoints')
+    by_names = {'type': 'ClosedSetTask', 'num_prototypes': 1}
+    with pytest.raises(ConfigError, match=r"'closed_set' \(ClosedSetTask\).*embedding_dim"):
+        small_model(by_names, keys='superpoints')

@@ -9,7 +9,7 @@ import pytest
 import torch
 from tiny import collate, labelled_sample, scene_inputs, tiny_config
 
-from unison3d.errors import ConfigError
+from unison3d.errors import ConfigError, PromptError
 from unison3d.models.decoders import LayerOutput
 from unison3d.models.links import (
     ClassDistillationLink,
@@ -100,9 +100,25 @@ def test_contrastive_golden_values(exponentiate, expected):
 def test_the_scale_of_the_contrast_does_not_explode():
     link = ContrastiveLink()
     link.logit_scale.data.fill_(10.0)
-    assert link.scale == 100.0
+    assert link.scale.item() == pytest.approx(100.0)
     published = ContrastiveLink(exponentiate_temperature=False)
     assert published.scale.item() == pytest.approx(math.log(1 / 0.07))
+
+
+def test_the_scale_of_the_contrast_comes_back_from_its_bound():
+    """Pairs the wrong way round: the smaller the scale, the better."""
+    link = ContrastiveLink()
+    link.logit_scale.data.fill_(10.0)
+    for _ in range(2):  # above the bound, then at it
+        link.logit_scale.grad = None
+        _pair_loss(link, CLICKS, TEXTS[::-1], [4, 7], [4, 7]).backward()
+        assert link.logit_scale.grad > 0
+    torch.optim.SGD(link.parameters(), lr=1.0).step()
+    assert link.scale < 100.0
+    held = ContrastiveLink().eval()
+    held.logit_scale.data.fill_(10.0)
+    _pair_loss(held, CLICKS, TEXTS, [4, 7], [4, 7])
+    assert held.logit_scale == 10.0
 
 
 def test_ranking_golden_values():
@@ -144,6 +160,15 @@ def test_weights_of_clicks_weigh_pairs():
     half = torch.tensor([0.5, 0.5])
     weighed = _pair_loss(ContrastiveLink(), CLICKS, TEXTS, [4, 7], [4, 7], click_weights=half)
     torch.testing.assert_close(weighed, loss / 2)
+
+
+def test_boxes_and_further_clicks_weigh_one():
+    """The weights are of the first click; row 1 is a further click and row 2 a box."""
+    weights = torch.tensor([0.5])
+    pairs = pair_prompts(torch.tensor([5, 5, 3]), torch.tensor([3, 5]), weights)
+    assert pairs.weights.tolist() == [1.0, 0.5]
+    with pytest.raises(PromptError, match='2 click_weights for 1 clicks'):
+        pair_prompts(torch.tensor([5]), torch.tensor([5]), torch.ones(2))
 
 
 def test_pairs_leave_out_what_has_no_partner():

@@ -283,11 +283,12 @@ def _coco_mask(item: _Object, points: np.ndarray) -> CocoMask:
 
 
 def _write_semantickitti(result: SceneResult, folder: Path) -> list[Path]:
-    space = result.label_space
     if 'panoptic' in result.tasks:
         semantic = result.panoptic_semantic
-        # Stuff has no instances there; ours count from the number of stuff classes.
-        instance = np.maximum(result.panoptic_instance - len(space.stuff) + 1, 0)
+        # Stuff has no instances there; those of things count from 1.
+        things = result.panoptic_things
+        instance = np.zeros(len(result.scene), np.int64)
+        instance[things] = np.unique(result.panoptic_instance[things], return_inverse=True)[1] + 1
     else:
         semantic = result.semantic
         instance = np.zeros(len(result.scene), np.int64)

@@ -80,6 +80,25 @@ def load_model(
     device = pick_device(device)
     path = SHIPPED_WEIGHTS if path is None else Path(path)
     weights, metadata = read_weights(path)
+    model = make_model(metadata, weights, path)
+    load_state(model, weights, source=str(path))
+    return model.to(device).eval(), metadata
+
+
+def make_model(
+    metadata: Mapping[str, str], weights: Mapping[str, Tensor], path: str | Path
+) -> UnifiedSegmentor:
+    """The model that the metadata of a weights file describe, with initial weights.
+
+    Args:
+        metadata: see :func:`load_model`.
+        weights: the tensors of the file; they bound the size of the model.
+        path: for messages.
+
+    Raises:
+        CheckpointError: no usable model description.
+        MissingDependencyError: the model needs a package that is not installed.
+    """
     config = _read_description(metadata, path)
     try:
         with _bounded_by(weights):
@@ -95,8 +114,7 @@ def load_model(
             f'({type(error).__name__}: {reason}). Expected the one a training run of this version '
             'exports. Use the version that wrote the file, or a file made by this one.'
         ) from error
-    load_state(model, weights, source=str(path))
-    return model.to(device).eval(), metadata
+    return model
 
 
 def share_text_encoders(model: UnifiedSegmentor, tasks: Mapping[str, Any]) -> None:
@@ -124,11 +142,12 @@ def share_text_encoders(model: UnifiedSegmentor, tasks: Mapping[str, Any]) -> No
         setattr(task, attribute, shared[key])
 
 
-def _read_description(metadata: Mapping[str, str], path: Path) -> dict[str, Any]:
+def _read_description(metadata: Mapping[str, str], path: str | Path) -> dict[str, Any]:
     if 'model' not in metadata:
         raise CheckpointError(
             f'{path}: no description of the model inside. Expected the .safetensors file that a '
-            'training run exports; for a bare checkpoint use `unison3d test CONFIG CHECKPOINT`.'
+            'training run exports, or that `unison3d convert --config CONFIG` writes; for a bare '
+            'checkpoint use `unison3d test CONFIG CHECKPOINT`.'
         )
     try:
         config = json.loads(metadata['model'])
@@ -145,7 +164,7 @@ def _read_description(metadata: Mapping[str, str], path: Path) -> dict[str, Any]
     return config
 
 
-def _check_description(value: Any, path: Path) -> None:
+def _check_description(value: Any, path: str | Path) -> None:
     """Only classes of ours, no forbidden options, no absurd numbers."""
     if isinstance(value, dict):
         if 'type' in value and not _is_ours(value['type']):

@@ -76,7 +76,7 @@ def colorings(result: SceneResult) -> dict[str, np.ndarray]:
         views['semantic'] = semantic_colors(result.semantic, space.palette)
     if 'panoptic' in result.tasks:
         colors = semantic_colors(result.panoptic_semantic, space.palette)
-        things = result.panoptic_instance >= len(space.stuff)
+        things = result.panoptic_things
         colors[things] = instance_colors(result.panoptic_instance[things])
         views['panoptic'] = colors
     background = np.broadcast_to(NEUTRAL, (len(scene), 3))

@@ -61,6 +61,8 @@ class SceneResult:
         texts: the sentences.
         vocabulary: names of the open-vocabulary task, or an empty list.
         label_space: classes of the closed-set tasks.
+        panoptic_stuff: classes of which the panoptic map has one segment each. None takes the stuff
+            of the label space; S3DIS has instances of all classes, and yet eight are stuff here.
         scale: metres per unit of the file.
         records: cost and settings by task.
         timing: seconds by step.
@@ -76,10 +78,15 @@ class SceneResult:
     texts: list[str] = field(default_factory=list)
     vocabulary: list[str] = field(default_factory=list)
     label_space: LabelSpace = SCANNET20
+    panoptic_stuff: tuple[int, ...] | None = None
     scale: float = 1.0
     records: dict[str, TaskRecord] = field(default_factory=dict)
     timing: dict[str, float] = field(default_factory=dict)
     metadata: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.panoptic_stuff is None:
+            self.panoptic_stuff = self.label_space.stuff
 
     # ------------------------------------------------------------------ answers
 
@@ -95,8 +102,13 @@ class SceneResult:
 
     @property
     def panoptic_instance(self) -> np.ndarray:
-        """int64, (N,): segment of each point; 0 wall, 1 floor, objects from 2."""
+        """int64, (N,): segment of each point; those of objects have higher ids than stuff."""
         return self._points_field('panoptic', 'pred_panoptic_instance')
+
+    @property
+    def panoptic_things(self) -> np.ndarray:
+        """bool, (N,): the point's segment is an object, not stuff."""
+        return ~np.isin(self.panoptic_semantic, self.panoptic_stuff)
 
     @property
     def open_semantic(self) -> np.ndarray:

@@ -62,6 +62,19 @@ def add_parser(verbs: argparse._SubParsersAction, common: argparse.ArgumentParse
         help='store tensors that no model here uses as well, as published.<name>, so that '
         '--reverse gives the whole file back',
     )
+    parser.add_argument(
+        '--config',
+        type=Path,
+        help='config of the model that the weights fill. The file then describes the model, and '
+        '`unison3d infer --weights OUT` needs no config',
+    )
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        default=[],
+        metavar='KEY=VALUE',
+        help='override settings of --config',
+    )
     parser.add_argument('--dry-run', action='store_true', help='report, write nothing')
     parser.add_argument('--overwrite', action='store_true', help='replace OUT')
     parser.add_argument('--json', action='store_true', help='print one JSON object, no prose')
@@ -80,6 +93,8 @@ def run(args: argparse.Namespace) -> int:
     translation, metadata = (read_back if args.reverse else read_forth)(system, args)
     report = translation.report
     fits = report.complete or args.allow_partial
+    if args.config is not None and fits:
+        translation, metadata = describe_model(system, translation, metadata, args)
     written = None if args.dry_run or not fits else args.out
     if written is not None:
         # Before the report, which says that it is there.
@@ -88,12 +103,17 @@ def run(args: argparse.Namespace) -> int:
         else:
             write_ours(written, translation, metadata)
     if args.json:
-        paths = {'source': str(args.source), 'written': written and str(written)}
+        config = None if args.config is None else str(args.config)
+        paths = {'source': str(args.source), 'written': written and str(written), 'config': config}
         json.dump({**paths, **report.as_json()}, sys.stdout, indent=2)
         print()
     elif fits:
         print(report.describe())
         print('Nothing written.' if written is None else f'Written: {written}')
+        if written is not None and args.config is not None:
+            print(f'Use it: unison3d infer SCAN --weights {written}')
+        elif written is not None and not args.reverse and system.describable:
+            print('`unison3d infer` needs a description of the model in it: add --config CONFIG.')
     if not fits:
         report.require_complete(str(args.source))
     return 0
@@ -128,6 +148,11 @@ def check_paths(args: argparse.Namespace) -> None:
         raise ConfigError(
             f'{" and ".join(missing)} missing. Expected: unison3d convert SYSTEM IN OUT; '
             '`unison3d convert --list` prints the systems.'
+        )
+    if args.config is not None and (args.reverse or args.keep_unused):
+        raise ConfigError(
+            '--config is for files that a model here can use, and what --reverse and --keep-unused '
+            'write is for the published system. Leave one of them out.'
         )
     if args.reverse and args.keep_unused:
         raise ConfigError('--keep-unused is for the way here; --reverse gives back what was kept.')
@@ -177,6 +202,40 @@ def read_forth(system: System, args: argparse.Namespace) -> tuple[Translation, d
         'unison3d': __version__,
     }
     return dataclasses.replace(translation, report=report), metadata
+
+
+def describe_model(
+    system: System,
+    translation: Translation,
+    metadata: Mapping[str, str],
+    args: argparse.Namespace,
+) -> tuple[Translation, dict[str, str]]:
+    """Complete the weights for the model of ``--config``, and put the model into the metadata.
+
+    Raises:
+        CheckpointError: the weights do not fit the config.
+        ConfigError: the config cannot be used, see also
+            :func:`~unison3d.apis.converted_model.complete_weights`.
+    """
+    from unison3d.apis.converted_model import complete_weights
+    from unison3d.cli.configs import read_config
+
+    whole = argparse.Namespace(**vars(args), launcher='none', work_dir=None)
+    config = read_config(whole, ('model',))
+    files = [
+        hook['path']
+        for hook in config.get('custom_hooks') or []
+        if str(hook.get('type')).rpartition('.')[2] == 'ClassEmbeddingsHook'
+    ]
+    weights, description = complete_weights(
+        system,
+        translation.tensors,
+        config.model,
+        class_embeddings=next(iter(files), None),
+        source=str(args.config),
+    )
+    translation = dataclasses.replace(translation, tensors=weights)
+    return translation, {**metadata, 'config': args.config.stem, 'model': description}
 
 
 def read_back(system: System, args: argparse.Namespace) -> tuple[Translation, dict[str, str]]:

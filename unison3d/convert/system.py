@@ -47,6 +47,11 @@ class System:
     modelled: tuple[str, ...] = ('',)
     ours_only: tuple[tuple[str, str], ...] = ()
 
+    @property
+    def describable(self) -> bool:
+        """The tensors are a whole model, so that a file can describe the model they fill."""
+        return self.target.startswith('UnifiedSegmentor')
+
 
 def rename(name: str, rules: tuple[tuple[str, str], ...]) -> str | None:
     """Replace the first prefix that fits; None where none does."""

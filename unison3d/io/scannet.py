@@ -118,8 +118,14 @@ def read_segments(path: Path, count: int, of: str = 'vertices') -> np.ndarray:
 
 
 def read_segment_groups(path: Path) -> list[tuple[int, str, np.ndarray]]:
-    """``segGroups`` of an ``.aggregation.json``: object id, label and segments (int64) of each."""
-    groups = []
+    """``segGroups`` of an ``.aggregation.json``: object id, label and segments (int64) of each.
+
+    Raises:
+        FileFormatError: another form, or two groups with one object id: which of the labels the
+            object has, and whether it is one object, the file does not say.
+    """
+    groups: list[tuple[int, str, np.ndarray]] = []
+    label_of: dict[int, str] = {}
     for number, group in enumerate(_member(read_json(path), 'segGroups', path)):
         segments = _whole_numbers(group, 'segments', path)
         object_id, label = group.get('objectId'), group.get('label')
@@ -129,6 +135,13 @@ def read_segment_groups(path: Path) -> list[tuple[int, str, np.ndarray]]:
                 f'{str(label)[:40]!r}, expected '
                 'a number from 0 and a name.'
             )
+        if object_id in label_of:
+            raise FileFormatError(
+                f'{path}: objectId {object_id} is there twice, as "{label_of[object_id][:40]}" and '
+                f'as "{label[:40]}", expected one group per object. Take the file of the release, '
+                'or give one of the two an id of its own.'
+            )
+        label_of[object_id] = label
         groups.append((object_id, label, segments))
     return groups
 

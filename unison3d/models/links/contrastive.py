@@ -11,11 +11,14 @@ from torch import Tensor, nn
 
 from unison3d.models.links.prompt_link import PromptLink
 from unison3d.models.links.prompt_pairs import PromptPairs, similarity
+from unison3d.models.scene_batch import SceneFeatures
 from unison3d.models.tasks import TaskOutput
 from unison3d.registry import MODELS
+from unison3d.structures import SceneSample
 
 # Above this the scale of CLIP is not allowed to grow.
 MAX_SCALE = 100.0
+_MAX_LOGIT_SCALE = math.log(MAX_SCALE)
 
 
 @MODELS.register_module()
@@ -53,7 +56,20 @@ class ContrastiveLink(PromptLink):
         """Factor on the cosine."""
         if not self.exponentiate_temperature:
             return self.logit_scale
-        return self.logit_scale.exp().clamp(max=MAX_SCALE)
+        return self.logit_scale.clamp(max=_MAX_LOGIT_SCALE).exp()
+
+    def loss(
+        self,
+        outputs: Mapping[str, list[TaskOutput]],
+        features: list[SceneFeatures],
+        samples: list[SceneSample],
+    ) -> dict[str, Tensor]:
+        """As of the base class. In training, a parameter above its bound is first set to it."""
+        if self.training and self.exponentiate_temperature:
+            # As CLIP does after each step: at the bound, unlike above it, there is a gradient.
+            with torch.no_grad():
+                self.logit_scale.clamp_(max=_MAX_LOGIT_SCALE)
+        return super().loss(outputs, features, samples)
 
     def zero(self, outputs: Mapping[str, list[TaskOutput]]) -> Tensor:
         """Also tied to the temperature."""

@@ -8,6 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from unison3d.errors import PromptError
+
 
 @dataclass
 class PromptPairs:
@@ -35,18 +37,26 @@ def pair_prompts(
     """Pair sentences with clicks; a sentence without a click is left out.
 
     Args:
-        click_instances: int64, (P,). Object of each click, -1 for none.
+        click_instances: int64, (P,). Object of each click, and then of each box; -1 for none.
         text_instances: int64, (R,). Object of each sentence, -1 for none or several.
-        click_weights: float32, (P,), 1 by default.
+        click_weights: float32, (W,) with W <= P, of the first rows. The others, boxes and clicks
+            that corrections added, weigh 1, and so do all without weights.
+
+    Raises:
+        PromptError: more weights than rows.
     """
     same = (text_instances[:, None] == click_instances[None]) & (text_instances[:, None] >= 0)
     texts = same.any(dim=1).nonzero()[:, 0]
     clicks = same[texts].int().argmax(dim=1) if len(texts) else texts
-    if click_weights is None:
-        weights = torch.ones(len(texts), device=texts.device)
-    else:
-        weights = click_weights[clicks]
-    return PromptPairs(clicks, texts, text_instances[texts], weights)
+    weights = torch.ones(len(click_instances), device=texts.device)
+    if click_weights is not None:
+        if len(click_weights) > len(weights):
+            raise PromptError(
+                f'{len(click_weights)} click_weights for {len(weights)} clicks and boxes, expected '
+                'one per click. Set them together with the clicks of the sample.'
+            )
+        weights[: len(click_weights)] = click_weights
+    return PromptPairs(clicks, texts, text_instances[texts], weights[clicks])
 
 
 def similarity(clicks: Tensor, texts: Tensor) -> Tensor:

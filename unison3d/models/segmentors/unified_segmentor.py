@@ -60,6 +60,12 @@ class UnifiedSegmentor(BaseModel):
                 for name, config in tasks.items()
             }
         )
+        for name, task in self.tasks.items():
+            if task.needs_text_space and not getattr(self.decoder, 'has_text_space', True):
+                raise ConfigError(
+                    f'the task {name!r} ({type(task).__name__}) reads text embeddings, and the '
+                    'decoder makes none. Give the decoder embedding_dim, their width.'
+                )
         self.links = nn.ModuleDict(
             {name: MODELS.build(config) for name, config in (links or {}).items()}
         )

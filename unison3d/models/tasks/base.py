@@ -63,6 +63,8 @@ class Task(nn.Module, abc.ABC):
     row_group: str = ''
     #: The answer depends on the prompts of a sample. Without, it is the same at every question.
     prompted: bool = False
+    #: Reads what the decoder says in the space of the text embeddings (its ``embedding_dim``).
+    needs_text_space: bool = False
 
     def __init__(self, in_channels: int) -> None:
         super().__init__()

@@ -205,9 +205,10 @@ class ClickTask(Task):
     ) -> InstanceMasks:
         layout = RowLayout.of(prompts)
         layer = output.final
-        sizes = torch.bincount(features.superpoints, minlength=features.num_superpoints)
         threshold = self.postprocess.mask_threshold
-        doubtful = doubtful_clicks(layout, layer.mask_logits, sizes, prompts.num_objects, threshold)
+        doubtful = doubtful_clicks(
+            layout, layer.mask_logits, features.superpoint_sizes, prompts.num_objects, threshold
+        )
         voting = votes(layout, prompts.num_objects, self.vote, doubtful)
         logits = combine_rows(layer.mask_logits, voting)
         wanted, unwanted = settled_by_clicks(layout, tuple(logits.shape), doubtful)
@@ -250,4 +251,10 @@ class ClickTask(Task):
     def _answer(
         self, features: SceneFeatures, ask: Callable[[SceneSample], TaskOutput]
     ) -> Callable[[SceneSample], InstanceMasks]:
-        return lambda sample: self._masks(ask(sample), features, sample.prompts)
+        def answer(sample: SceneSample) -> InstanceMasks:
+            output = ask(sample)
+            # As around ``predict``: whatever the decoder runs in, masks are made in float32.
+            with torch.autocast(features.device.type, enabled=False):
+                return self._masks(output, features, sample.prompts)
+
+        return answer

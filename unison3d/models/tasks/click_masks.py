@@ -99,8 +99,7 @@ def confine_to_boxes(
     if len(prompts.boxes) == 0:
         return logits
     counts = box_shares(features, prompts.boxes, margin)
-    sizes = torch.bincount(features.superpoints, minlength=features.num_superpoints)
-    inside = (2 * counts >= sizes) & (counts > 0)
+    inside = (2 * counts >= features.superpoint_sizes) & (counts > 0)
     objects = torch.arange(len(logits), device=logits.device)
     member = objects[:, None] == prompts.box_objects[None]
     reached = (member.to(logits.dtype) @ inside.to(logits.dtype)) > 0

@@ -103,7 +103,14 @@ class ClosedSetTask(Task):
         # Stored with the weights: they are worth nothing with vectors of another text encoder.
         self.register_buffer('class_embeddings', class_embeddings)
         self.logit_scale = logit_scale
+        self.needs_text_space = self.head is None
         self.make_queries = SuperpointQueries(in_channels, **(queries or {}))
+        if self.head is not None and self.make_queries.max_queries_test is not None:
+            raise ConfigError(
+                f'max_queries_test is {self.make_queries.max_queries_test} in a ClosedSetTask with '
+                'linear_head, which says nothing of superpoints whose query is left out. Leave out '
+                'max_queries_test, or classify by text embeddings.'
+            )
         self.quality_head = None if quality_weight is None else QualityHead(d_model)
         self.matcher = SparseMatcher(**(matcher or {}))
         self.instance_loss = MaskSetLoss(**(instance_loss or {}))

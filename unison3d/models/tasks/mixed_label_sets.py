@@ -14,6 +14,7 @@ from unison3d.models.tasks.base import TaskOutput
 from unison3d.models.tasks.learned_queries import LabelSet, LearnedQueryTask
 from unison3d.registry import MODELS
 from unison3d.structures import LABEL_SPACES, SceneSample
+from unison3d.structures.label_space import get_label_space
 
 
 @MODELS.register_module()
@@ -28,7 +29,7 @@ class MixedLabelSetsTask(LearnedQueryTask):
         d_model: width of the decoder.
         label_spaces: keys of :data:`~unison3d.structures.LABEL_SPACES`.
         default: the label space of scenes that do not say, such as scans of a user. None refuses
-            such scenes.
+            such scenes; a scene that names a label space which is not listed is always refused.
         options: of :class:`LearnedQueryTask`; there is no semantic map.
 
     Source:
@@ -43,6 +44,8 @@ class MixedLabelSetsTask(LearnedQueryTask):
         default: str | None = None,
         **options: Any,
     ) -> None:
+        for name in label_spaces:
+            get_label_space(name)
         if not label_spaces or default not in (None, *label_spaces):
             raise ConfigError(
                 f'default is {default!r}, label_spaces {tuple(label_spaces)}; expected one of them.'
@@ -85,8 +88,10 @@ class MixedLabelSetsTask(LearnedQueryTask):
         """
         name = sample.get('label_space') or self.default
         if name not in self.heads:
+            scene = sample.get('name', 'a scene')
+            seen = 'names no label_space' if name is None else f'has the label_space {name!r}'
             raise ConfigError(
-                f'{sample.get("name", "scene")}: its label_space is {name!r}, expected one of '
-                f'{list(self.heads)}. Set sample.label_space, or default in the config.'
+                f'{scene}: {seen}, and this model knows {", ".join(self.heads)}. Set label_space '
+                'of the data set (sample.label_space), or default of the MixedLabelSetsTask.'
             )
         return LabelSet(LABEL_SPACES[name], self.queries_of[name].weight, self.heads[name])

@@ -73,7 +73,7 @@ class SuperpointQueries(nn.Module):
 
 
 class SceneRowsTask(Task):
-    """A task that reads the superpoint queries, mostly those that another task asks for.
+    """A task that reads what superpoint queries mean, mostly those that another task asks for.
 
     Args:
         in_channels: width of superpoint features, C.
@@ -81,6 +81,7 @@ class SceneRowsTask(Task):
     """
 
     row_group = ROW_GROUP
+    needs_text_space = True
 
     def __init__(self, in_channels: int, queries: dict | None) -> None:
         super().__init__(in_channels)
