@@ -7,7 +7,9 @@ import pytest
 
 from tests.conftest import data_root
 from tests.test_io.frame_samples import (
+    HEIGHT,
     ROOM,
+    WIDTH,
     WITH_DEPTH,
     colmap_text,
     depth_of,
@@ -16,6 +18,7 @@ from tests.test_io.frame_samples import (
     png,
     poses,
     scannet,
+    turned,
     write,
 )
 from unison3d.errors import ConfigError, FileFormatError, SceneError
@@ -48,12 +51,6 @@ def test_the_room_is_where_it_is(layout, tmp_path):
     assert np.median(error) < 0.02
 
 
-def turned(files: dict[str, bytes], T: np.ndarray) -> dict[str, bytes]:
-    for i, pose in enumerate(poses()):
-        files[f'frame-{i:06d}.pose.txt'] = matrix(T @ pose)
-    return files
-
-
 @pytest.mark.parametrize('axis', ['x', '-x', 'y', '-y', '-z', 'tilted'])
 def test_up_is_found(axis, tmp_path):
     direction = np.array([0.3, -0.8, 0.4])
@@ -78,6 +75,27 @@ def test_a_frame_with_z_up_keeps_its_coordinates(tmp_path):
     auto = fuse_capture(tmp_path, voxel_size=VOXEL)
     given = fuse_capture(tmp_path, voxel_size=VOXEL, up='z')
     np.testing.assert_array_equal(auto.points, given.points)
+
+
+@pytest.mark.parametrize('make', [frame_files, scannet])
+def test_the_images_turn_with_the_scene(make, tmp_path):
+    """A capture on its side: from the turned cameras, the scene is as far as depth says."""
+    T = np.array([[1.0, 0, 0, 3], [0, 0, -1, -2], [0, 1, 0, 40], [0, 0, 0, 1]])
+    scene = fuse_capture(write(tmp_path, turned(make(), T)), voxel_size=VOXEL)
+    stored = read_frames(tmp_path)
+    for frame, before in zip(scene.frames, stored, strict=True):
+        pixels, depth = frame.depth_camera.project(scene.world_points)
+        with np.errstate(invalid='ignore'):
+            inside = ((pixels > 0) & (pixels < (WIDTH - 1, HEIGHT - 1))).all(axis=1)
+        column, row = np.rint(pixels[inside]).astype(int).T
+        error = np.abs(depth[inside] - frame.read_depth()[row, column])
+        assert inside.sum() > 300
+        assert np.quantile(error, 0.9) < 0.05
+        # Upright: the images' way down is mostly that of the scene.
+        assert frame.camera.T_world_camera[2, 1] < -0.8
+        back = scene.frames.T_world_capture @ before.camera.T_world_camera
+        np.testing.assert_allclose(frame.camera.T_world_camera, back, atol=1e-9)
+        assert (frame.camera is frame.depth_camera) == (before.camera is before.depth_camera)
 
 
 def test_turn_to_z():
@@ -180,6 +198,8 @@ def test_every_and_determinism(tmp_path):
     np.testing.assert_array_equal(all_frames.points, again.points)
     np.testing.assert_array_equal(all_frames.colors, again.colors)
     assert len(some) < len(all_frames)
+    # Images that were not fused show the scene as well.
+    assert len(some.frames) == len(all_frames.frames) == 3
 
 
 def test_without_colour(tmp_path):

@@ -300,6 +300,12 @@ SAMPLES: dict[str, Callable[[], Files]] = {
 }
 
 
+def turned(files: Files, T: np.ndarray) -> Files:
+    """The capture in another world, of a layout with a file per pose; ``T`` is (4, 4)."""
+    poses = {name: np.loadtxt(BytesIO(data)) for name, data in files.items() if 'pose' in name}
+    return files | {name: matrix(T @ pose) for name, pose in poses.items()}
+
+
 def write(folder: Path, files: Files) -> Path:
     for name, data in files.items():
         path = folder / name

@@ -6,6 +6,7 @@ from PIL import Image
 
 from tests.test_io.frame_samples import (
     WITH_DEPTH,
+    colmap_text,
     color_of,
     depth_of,
     frame_files,
@@ -110,3 +111,21 @@ def test_grey_and_alpha_become_three_channels(tmp_path):
     Image.fromarray(np.zeros((36, 48, 3), np.uint8)).save(tmp_path / 'frame-000002.depth.png')
     with pytest.raises(Exception, match='one channel of 16-bit depth'):
         frames[2].read_depth()
+
+
+def test_a_moved_set(tmp_path):
+    frames = read_frames(write(tmp_path, colmap_text()))
+    T = np.array([[0, -1.0, 0, 5], [1, 0, 0, 6], [0, 0, 1, 7], [0, 0, 0, 1]])
+    moved = frames.moved(T).moved(T)
+    np.testing.assert_allclose(moved.T_world_capture, T @ T)
+    center = frames[0].camera.center * [-1, -1, 1] + [-1, 11, 14]
+    np.testing.assert_allclose(moved[0].camera.center, center)
+    # The sparse points stay on the pixels they were on.
+    for before, after in zip(frames, moved, strict=True):
+        expected = before.camera.project(frames.points)
+        for found, known in zip(after.camera.project(moved.points), expected, strict=True):
+            np.testing.assert_allclose(found, known, atol=1e-6)
+    with pytest.raises(SceneError, match='rigid'):
+        frames.moved(2 * np.eye(4))
+    with pytest.raises(SceneError, match='shape'):
+        frames.moved(np.eye(3))

@@ -19,9 +19,11 @@ CONFIDENT = 0.3
 def to_json(result: SceneResult) -> dict[str, Any]:
     """Everything but the per-point arrays.
 
-    Boxes and clicks are in the coordinates of the file; ``scene.scale`` is metres per unit.
+    Boxes and clicks are in the coordinates of the file; ``scene.scale`` is metres per unit. Of a
+    capture, they are in a world turned upright; ``scene.T_world_capture`` brings that of its files
+    there.
     """
-    scene = result.scene
+    scene, frames = result.scene, result.scene.frames
     return {
         'schema_version': 1,
         'scene': {
@@ -32,6 +34,7 @@ def to_json(result: SceneResult) -> dict[str, Any]:
             'has_color': scene.colors is not None,
             'origin': scene.origin.tolist(),
             'scale': result.scale,
+            'T_world_capture': None if frames is None else frames.T_world_capture.tolist(),
         },
         'weights': result.metadata.get('weights'),
         'tasks': _tasks(result),
@@ -106,7 +109,7 @@ def panoptic_segments(result: SceneResult) -> list[dict[str, Any]]:
             {
                 'id': int(segment),
                 'label': space.classes[label],
-                'is_thing': label in space.things,
+                'is_thing': label not in result.panoptic_stuff,
                 'num_points': table.count(mask),
                 'box': _box(result, mask),
             }

@@ -69,7 +69,9 @@ def fuse_capture(
         every = max(1, -(-len(usable) // ENOUGH_FRAMES))
         if every > 1:
             _log(path, f'{len(usable)} frames with depth, every {every}th is used')
-    return fuse_frames(usable.every(every), **fusion)
+    scene = fuse_frames(usable.every(every), **fusion)
+    # Images that were not fused show the scene as well.
+    return scene.replace(frames=frames.moved(scene.frames.T_world_capture))
 
 
 def fuse_frames(
@@ -98,7 +100,8 @@ def fuse_frames(
             is within 10 degrees of the estimate. The turn is reported in the log.
 
     Returns:
-        A mesh with normals, and with colours where the frames have them; z up.
+        A mesh with normals, and with colours where the frames have them; z up. Its ``frames`` are
+        those given, turned with it.
 
     Raises:
         ConfigError: a range or a voxel size that makes no sense.
@@ -142,27 +145,31 @@ def fuse_frames(
             f'the voxel size {voxel_size} m.'
         )
     _log(where, f'{len(usable)} frames fused to {len(scene)} vertices, {len(scene.faces)} faces')
-    return _upright(scene, usable, up)
+    turn = _turn(scene, usable, up)
+    R = turn[:3, :3]
+    # Only the direction: a translation far from zero was moved into the origin of the scene.
+    return scene.replace(
+        points=(scene.points @ R.T).astype(np.float32),
+        normals=(scene.normals @ R.T).astype(np.float32),
+        origin=R @ scene.origin,
+        frames=frames.moved(turn),
+    )
 
 
-def _upright(scene: PointScene, frames: FrameSet, up: Up) -> PointScene:
+def _turn(scene: PointScene, frames: FrameSet, up: Up) -> np.ndarray:
+    """float64, (4, 4), T_world_capture: the turn about zero that makes z point up."""
     direction = up_direction(up, frames, scene.normals)
     tilt = float(np.degrees(np.arccos(np.clip(direction[2], -1, 1))))
     if tilt <= (ALREADY_UPRIGHT_DEG if up == 'auto' else 0.0):
         _log(frames.source, f'z is up ({up}: {tilt:.1f} degrees off), left as it is')
-        return scene
-    turn = turn_to_z(direction)[:3, :3]
+        return np.eye(4)
+    turn = turn_to_z(direction)
     _log(
         frames.source,
         f'up is {direction.round(3).tolist()} in the world of the poses ({up}); turned by '
-        f'{tilt:.1f} degrees, so that z is up: {turn.round(6).tolist()}',
+        f'{tilt:.1f} degrees, so that z is up: {turn[:3, :3].round(6).tolist()}',
     )
-    # Only the direction: a translation far from zero was moved into the origin of the scene.
-    return scene.replace(
-        points=(scene.points @ turn.T).astype(np.float32),
-        normals=(scene.normals @ turn.T).astype(np.float32),
-        origin=turn @ scene.origin,
-    )
+    return turn
 
 
 def _large_pieces(faces: np.ndarray, num_vertices: int, smallest: int) -> np.ndarray:

@@ -5,7 +5,7 @@ from unison3d.io.bin import read_bin
 from unison3d.io.coco import CocoMask, decode_rle, encode_rle, read_coco_masks, write_coco_masks
 from unison3d.io.colors import colors_to_float, colors_to_uint8
 from unison3d.io.e57 import read_e57
-from unison3d.io.files import check_file, read_bytes
+from unison3d.io.files import check_file, checked_reading, read_bytes
 from unison3d.io.glb import GlbPart, write_glb
 from unison3d.io.gltf import read_gltf
 from unison3d.io.json_files import read_json, to_plain, write_json
@@ -34,6 +34,7 @@ __all__ = [
     'atomic_path',
     'atomic_write',
     'check_file',
+    'checked_reading',
     'colors_to_float',
     'colors_to_uint8',
     'decode_rle',

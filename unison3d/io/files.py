@@ -2,14 +2,33 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import os
+from collections.abc import Callable, Iterator
+from contextvars import ContextVar
 from decimal import Decimal
 from pathlib import Path
 
 from unison3d.errors import FileFormatError
 
-__all__ = ['check_file', 'human_bytes', 'read_bytes']
+__all__ = ['check_file', 'checked_reading', 'human_bytes', 'read_bytes']
+
+_check: ContextVar[Callable[[Path], object] | None] = ContextVar('check of files', default=None)
+
+
+@contextlib.contextmanager
+def checked_reading(check: Callable[[Path], object]) -> Iterator[None]:
+    """Show every file to ``check``, which raises where it may not be read, before it is opened.
+
+    All readers of this package open files behind :func:`check_file`, also those that another file
+    names. It holds in this thread, for what is read inside the ``with``.
+    """
+    before = _check.set(check)
+    try:
+        yield
+    finally:
+        _check.reset(before)
 
 
 def check_file(path: str | os.PathLike[str]) -> Path:
@@ -17,8 +36,12 @@ def check_file(path: str | os.PathLike[str]) -> Path:
 
     Raises:
         FileFormatError: nothing there (similar names in the folder are listed), or a folder.
+        Exception: see :func:`checked_reading`.
     """
     path = Path(path)
+    # Before anything is told about the place it lies in.
+    if (check := _check.get()) is not None:
+        check(path)
     if path.is_dir():
         raise FileFormatError(f'{path}: is a folder, expected a file.')
     if not path.exists():

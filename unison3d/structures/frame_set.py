@@ -16,10 +16,12 @@ from pathlib import Path
 
 import numpy as np
 from mmengine.logging import print_log
+from numpy.typing import ArrayLike
 
 from unison3d.errors import ConfigError, FileFormatError, SceneError
 from unison3d.io.frames import RawFrame, RawFrames, RawLens, read_raw_frames
 from unison3d.io.images import StoredImage, image_size, read_color_image, read_depth_image
+from unison3d.structures._scene_checks import fixed_matrix
 from unison3d.structures.camera import Camera
 
 __all__ = ['Frame', 'FrameSet', 'read_frames']
@@ -50,6 +52,14 @@ class Frame:
     def __post_init__(self) -> None:
         if self.depth_camera is None:
             object.__setattr__(self, 'depth_camera', self.camera)
+
+    def moved(self, T: ArrayLike) -> Frame:
+        """The same images in another world frame, see :meth:`Camera.moved`."""
+        camera = self.camera.moved(T)
+        # Registered depth is known by sharing the camera of the colour image.
+        shared = self.depth_camera is self.camera
+        depth_camera = camera if shared else self.depth_camera.moved(T)
+        return dataclasses.replace(self, camera=camera, depth_camera=depth_camera)
 
     def read_color(self) -> np.ndarray:
         """uint8, (H, W, 3).
@@ -104,6 +114,8 @@ class FrameSet:
         layout: name of the layout.
         points: float64, (P, 3), sparse points that came with the cameras, or None.
         colors: uint8, (P, 3), their colours, or None.
+        T_world_capture: float64, (4, 4), rigid, by which :meth:`moved` has brought everything here
+            from the world of the files; the identity if it has not.
     """
 
     frames: tuple[Frame, ...]
@@ -113,6 +125,7 @@ class FrameSet:
     layout: str = ''
     points: np.ndarray | None = None
     colors: np.ndarray | None = None
+    T_world_capture: np.ndarray = field(default_factory=lambda: np.eye(4))
 
     def __len__(self) -> int:
         return len(self.frames)
@@ -133,6 +146,20 @@ class FrameSet:
         """The frames that have a depth image."""
         kept = tuple(frame for frame in self.frames if frame.depth is not None)
         return dataclasses.replace(self, frames=kept)
+
+    def moved(self, T: ArrayLike) -> FrameSet:
+        """The same images in another world frame; ``T`` is rigid, (4, 4), old world to new world.
+
+        Raises:
+            SceneError: ``T`` is no rigid motion.
+        """
+        T = fixed_matrix(T, (4, 4), 'T', f'frames "{self.name}"')
+        return dataclasses.replace(
+            self,
+            frames=tuple(frame.moved(T) for frame in self.frames),
+            points=None if self.points is None else self.points @ T[:3, :3].T + T[:3, 3],
+            T_world_capture=T @ self.T_world_capture,
+        )
 
     def summary(self) -> str:
         """One line: how many frames there are and why others are not among them."""

@@ -38,6 +38,7 @@ from unison3d.structures._scene_checks import (
     usable_superpoints,
     warn_about_units,
 )
+from unison3d.structures.frame_set import FrameSet
 from unison3d.structures.label_space import SCANNET20
 
 __all__ = ['PER_POINT_FIELDS', 'PointScene']
@@ -76,6 +77,8 @@ class PointScene:
             Kept as data, never applied.
         name: short name for messages and file names.
         source: file the scene came from, or None.
+        frames: the posed images the points were fused from, in the world frame of the scene
+            (that of ``points + origin``), or None. Not saved with the scene.
 
     Raises:
         SceneError: shapes that do not fit together, bad numbers, faces out of range.
@@ -94,6 +97,7 @@ class PointScene:
     axis_alignment: np.ndarray | None = None
     name: str = 'scene'
     source: Path | None = None
+    frames: FrameSet | None = None
 
     def __post_init__(self) -> None:
         where = f'scene "{self.name}"'

@@ -34,7 +34,7 @@ class SceneSample(BaseDataElement):
     Prompts:
         prompts: :class:`~unison3d.structures.Prompts`.
         click_weights: float32, (P,). How much the pair of each click with a sentence counts in
-            :class:`~unison3d.models.ContrastiveLink`; by default all count the same.
+            :class:`~unison3d.models.ContrastiveLink`; boxes, and all by default, count 1.
 
     Predictions:
         pred_semantic: int64, (N,).

@@ -23,7 +23,6 @@ import re
 from pathlib import Path
 
 import numpy as np
-from scipy.spatial.transform import Rotation
 
 from unison3d.errors import FileFormatError
 from unison3d.io.files import read_bytes
@@ -105,6 +104,9 @@ def read_arkitscenes(folder: Path) -> RawFrames:
 
 def _trajectory(path: Path) -> tuple[np.ndarray, np.ndarray]:
     """Times, float64 (P,), ascending, and poses, float64 (P, 4, 4), camera to world."""
+    # Importing it takes longer than reading a scan, and every reader is imported for one.
+    from scipy.spatial.transform import Rotation
+
     rows = []
     for number, line in enumerate(read_bytes(path).decode('utf-8', 'replace').splitlines(), 1):
         if not line.strip():
