@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import re
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
 
+import unison3d.vision
+from tests.conftest import REPO_ROOT
 from tests.test_apis.api_samples import HashEncoder, slabs
+from tests.test_io.frame_samples import frame_files, turned, write
+from unison3d.apis import Segmenter
 from unison3d.apis.external_names import name_masks, read_masks
 from unison3d.errors import FileFormatError
+from unison3d.fusion.upright import turn_to_z
 from unison3d.io.npy import read_npz_arrays, write_npz
 from unison3d.lifting import View
 from unison3d.structures import InstanceMasks
@@ -38,6 +46,45 @@ def test_good_masks_and_perfect_images_give_the_right_names():
     right = [vocabulary[k] == names[i] for k, i in zip(cosines.argmax(1), chosen, strict=True)]
     assert len(chosen) >= 4
     assert np.mean(right) >= 0.8
+
+
+def test_the_example_of_the_docs_runs(segmenter, tmp_path, monkeypatch):
+    """On a capture whose world lies on its side: the images show every mask."""
+
+    class Model:
+        def __init__(self, folder):
+            assert folder == 'clip-vit-large-patch14/'
+
+        def encode_phrases(self, phrases):
+            return torch.eye(len(phrases))
+
+        def encode_images(self, images):
+            return torch.ones(len(images), 2) / 2**0.5
+
+    def scores(names):
+        superpoints = torch.from_numpy(segmenter.scene.superpoints)
+        count = len(superpoints.unique())
+        one_each = torch.eye(count, dtype=torch.bool)
+        empty = torch.full((count,), -1), torch.ones(count)
+        return SimpleNamespace(masks=InstanceMasks(one_each, superpoints, *empty))
+
+    page = REPO_ROOT / 'docs' / 'open_vocabulary.md'
+    blocks = re.findall(r'^```python\n(.*?)^```', page.read_text('utf-8'), re.MULTILINE | re.DOTALL)
+    (example,) = (block for block in blocks if 'name_masks' in block)
+    write(tmp_path / 'my_capture', turned(frame_files(), np.linalg.inv(turn_to_z([0, -1.0, 0]))))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(Segmenter, 'from_pretrained', lambda: segmenter)
+    monkeypatch.setattr(segmenter, 'scores', scores)  # untrained, it has no masks of its own
+    monkeypatch.setattr(unison3d.vision, 'TransformersImageText', Model)
+    done = {}
+    # The capture has three images, and is fused coarsely here.
+    coarse = "my_capture/', capture={'voxel_size': 0.05}"
+    exec(example.replace('every(10)', 'every(1)').replace("my_capture/'", coarse), done)
+    turn = done['scene'].frames.T_world_capture
+    assert not np.allclose(turn, np.eye(4))
+    assert segmenter.predict('semantic').to_json()['scene']['T_world_capture'] == turn.tolist()
+    assert done['cosines'].shape == (len(done['masks']), 2)
+    assert (done['cosines'] > 0.5).float().mean() > 0.95
 
 
 def test_masks_come_back(segmenter, tmp_path):

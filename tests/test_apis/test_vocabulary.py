@@ -39,7 +39,7 @@ def test_before_the_scene(segmenter):
 
 def test_the_best_phrase_of_a_name_counts(segmenter):
     segmenter.set_scene(slabs())
-    scores = segmenter.scores(['sofa', 'armchair', 'lamp']).points
+    scores = segmenter.scores(['sofa', 'armchair', 'lamp'], direct=True).points
     segmenter.predict('open_vocabulary', vocabulary=['table', 'lamp'])
     segmenter.set_vocabulary({'table': ['sofa', 'armchair'], 'lamp': 'lamp'})
     result = segmenter.predict('open_vocabulary')
@@ -62,7 +62,8 @@ def test_no_vocabulary(segmenter, bad):
 
 def test_scores_of_a_phrase_do_not_depend_on_the_others(segmenter):
     segmenter.set_scene(slabs())
-    both, one = segmenter.scores(['bottle', 'basket']), segmenter.scores('basket')
+    both = segmenter.scores(['bottle', 'basket'], direct=True)
+    one = segmenter.scores('basket', direct=True)
     assert both.points.shape == (900, 2)
     assert both.instance_scores.shape == (len(both.masks), 2)
     assert np.abs(both.points).max() <= 1 + 1e-6
@@ -77,7 +78,7 @@ def test_scores_of_a_phrase_do_not_depend_on_the_others(segmenter):
 
 def test_scores_as_files(segmenter, tmp_path):
     segmenter.set_scene(slabs())
-    scores = segmenter.scores(['bottle', 'basket'])
+    scores = segmenter.scores(['bottle', 'basket'], direct=True)
     arrays = read_npz_arrays(scores.save_npz(tmp_path / 'scores.npz'))
     per_point = arrays['superpoint_scores'][arrays['superpoints']]
     np.testing.assert_array_equal(per_point, scores.points)
@@ -94,3 +95,27 @@ def test_scores_of_nothing(segmenter):
     scores = segmenter.scores('bottle')
     assert scores.points.shape == (0, 1)
     assert len(scores.masks) == 0
+
+
+def test_names_fit_phrases_without_a_language_model(segmenter):
+    """A known name means the things of this name, whatever else is asked."""
+    task = segmenter.model.tasks['open_vocabulary']
+    segmenter.set_scene(slabs())
+    names = list(task.vocabulary)
+    scores = segmenter.scores(names)
+    quality = scores.masks.scores.numpy()
+    # Of all names together an object has one for sure.
+    np.testing.assert_allclose(scores.instance_scores.sum(axis=1), quality, atol=1e-5)
+    np.testing.assert_allclose(
+        segmenter.scores(names[2].upper()).of(names[2].upper()), scores.of(names[2]), atol=1e-6
+    )
+    # A point is at least as hot as every object it lies in.
+    masks = scores.masks.superpoint_masks.numpy()
+    for mask, objects in zip(masks, scores.instance_scores, strict=True):
+        assert (scores.superpoint_scores[mask] >= objects - 1e-6).all()
+    with pytest.raises(VocabularyError, match='somewhere to sleep'):
+        segmenter.scores('somewhere to sleep')
+    vocabulary, task.vocabulary = task.vocabulary, []
+    with pytest.raises(VocabularyError, match='direct=True'):
+        segmenter.scores('chair')
+    task.vocabulary = vocabulary

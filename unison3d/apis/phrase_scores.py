@@ -1,4 +1,4 @@
-"""How near points and objects of a scene are to phrases."""
+"""How well points and objects of a scene fit phrases."""
 
 from __future__ import annotations
 
@@ -17,21 +17,26 @@ from unison3d.structures import InstanceMasks, PointScene
 _HEAT = np.array([[0.10, 0.10, 0.35], [0.10, 0.55, 0.60], [0.95, 0.85, 0.25], [0.85, 0.15, 0.10]])
 
 
+#: The chance from which on something fits, see benchmarks/phrases.py.
+FITS = 0.3
+
+
 @dataclass(frozen=True, eq=False)
 class PhraseScores:
-    """Cosines between what the model saw and K phrases, kept per superpoint.
+    """How well superpoints and objects fit K phrases.
 
-    A cosine of 1 is the meaning of the phrase itself, 0 is unrelated. It is no probability: what
-    counts as high depends on model and phrase, so compare points under one phrase, or phrases of
-    similar length at one point, and set no fixed threshold.
+    By default chances in [0, 1]; :data:`FITS` and more is what matches a phrase best. With
+    ``direct`` cosines in [-1, 1]: 1 is the meaning of the phrase itself, 0 is unrelated, and what
+    counts as high depends on model and phrase, so set no fixed threshold there.
 
     Attributes:
         scene: the scene in metres, N points.
         phrases: K phrases.
-        superpoint_scores: float32, (S, K), in [-1, 1].
+        superpoint_scores: float32, (S, K).
         masks: M objects of no class; ``masks.scores`` is the predicted mask IoU, in [0, 1].
-        instance_scores: float32, (M, K), in [-1, 1], of the objects.
+        instance_scores: float32, (M, K), of the objects.
         scale: metres per unit of the file the scene came from.
+        direct: the scores are cosines.
     """
 
     scene: PointScene
@@ -40,6 +45,7 @@ class PhraseScores:
     masks: InstanceMasks
     instance_scores: np.ndarray
     scale: float = 1.0
+    direct: bool = False
 
     @property
     def points(self) -> np.ndarray:
@@ -78,19 +84,24 @@ class PhraseScores:
         )
 
     def save_heat_map(self, path: str | os.PathLike[str], phrase: str) -> Path:
-        """Write a PLY whose colours run from the lowest score of the scene (blue) to the highest.
+        """Write a PLY, blue where the phrase fits least and red where most.
 
-        In the coordinates of the file. The numbers themselves are in :meth:`save_npz`.
+        Colours run from 0 to 1; those of cosines (``direct``) from the lowest of the scene to the
+        highest. In the coordinates of the file. The numbers are in :meth:`save_npz`.
         """
-        points = self.scene.world_points / self.scale
-        return write_ply(path, points, colors=heat_colors(self.of(phrase)), faces=self.scene.faces)
+        points, values = self.scene.world_points / self.scale, self.of(phrase)
+        colors = heat_colors(values) if self.direct else heat_colors(values, 0.0, 1.0)
+        return write_ply(path, points, colors=colors, faces=self.scene.faces)
 
 
-def heat_colors(values: np.ndarray) -> np.ndarray:
+def heat_colors(
+    values: np.ndarray, low: float | None = None, high: float | None = None
+) -> np.ndarray:
     """float32 (N, 3) colours in [0, 1] of N numbers, from the lowest to the highest."""
     if not len(values):
         return np.zeros((0, 3), np.float32)
-    low, high = float(values.min()), float(values.max())
+    low = float(values.min()) if low is None else low
+    high = float(values.max()) if high is None else high
     place = (values - low) / (high - low) if high > low else np.zeros(len(values))
     stops = np.linspace(0, 1, len(_HEAT))
     channels = [np.interp(place, stops, _HEAT[:, c]) for c in range(3)]

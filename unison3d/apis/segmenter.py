@@ -285,6 +285,7 @@ class Segmenter:
             texts=texts,
             vocabulary=asked,
             label_space=getattr(closed_set, 'label_space', SCANNET20),
+            panoptic_stuff=getattr(closed_set, 'panoptic_stuff', None),
             scale=self._scale,
             records=self._records(names, answers),
             timing={**self.timing, 'predict_s': time.perf_counter() - start},
@@ -314,16 +315,19 @@ class Segmenter:
         self._open_task().set_vocabulary(as_synonyms(vocabulary))
 
     @torch.no_grad()
-    def scores(self, phrases: Sequence[str] | str) -> PhraseScores:
-        """How near every point and every object of the scene is to any phrases.
+    def scores(self, phrases: Sequence[str] | str, *, direct: bool = False) -> PhraseScores:
+        """How well every point and every object of the scene fits any phrases.
 
         Args:
-            phrases: K phrases, or one. Each is scored on its own: no phrase changes the numbers of
-                another, unlike the names of a vocabulary.
+            phrases: K phrases, or one, such as ``'somewhere to sleep'``. Each is scored on its own:
+                no phrase changes the numbers of another, unlike the names of a vocabulary.
+            direct: cosines between what the model saw and the phrases, in [-1, 1]. By default
+                chances in [0, 1], through the names that training knew: how likely an object has
+                each name, times how well the name fits the phrase.
 
         Raises:
             ConfigError: no scene, or the model has no open-vocabulary task.
-            VocabularyError: as :meth:`set_vocabulary`.
+            VocabularyError: as :meth:`set_vocabulary`, or chances of a model without names.
             MissingDependencyError: encoding the phrases needs the extra ``text``.
         """
         phrases, scene = as_vocabulary(phrases), self.scene
@@ -335,10 +339,9 @@ class Segmenter:
             masks = InstanceMasks.empty(torch.zeros(0, dtype=torch.int64), 0)
             points = instances = torch.zeros(0, len(phrases))
         else:
-            points, masks, instances = self._answers.cosines(phrases)
-        return PhraseScores(
-            scene, tuple(phrases), points.numpy(), masks, instances.numpy(), self._scale
-        )
+            points, masks, instances = self._answers.phrases(phrases, direct=direct)
+        cells = points.numpy(), masks, instances.numpy()
+        return PhraseScores(scene, tuple(phrases), *cells, scale=self._scale, direct=direct)
 
     def _open_task(self) -> OpenVocabularyTask:
         if 'open_vocabulary' not in self.model.tasks:

@@ -20,6 +20,7 @@ from unison3d.models.postprocess import (
 )
 from unison3d.models.scene_batch import SceneFeatures
 from unison3d.models.tasks.base import TaskOutput
+from unison3d.models.tasks.name_fits import name_fits
 from unison3d.models.tasks.quality_head import QualityHead, scene_quality_loss
 from unison3d.models.tasks.scene_rows import SceneRowsTask
 from unison3d.models.text import TextEncoder
@@ -267,6 +268,41 @@ class OpenVocabularyTask(SceneRowsTask):
             masks,
             cosine_logits(layer.class_embeddings[queries], prototypes, scale=1.0),
         )
+
+    def phrase_chances(
+        self, output: TaskOutput, features: SceneFeatures, phrases: Sequence[str]
+    ) -> tuple[Tensor, InstanceMasks, Tensor]:
+        """The chance that superpoints and objects are what phrases mean, through names.
+
+        The sum over the names of training of P(name | object) * P(phrase fits name), see
+        :func:`name_fits`; an object's is multiplied by the predicted quality of its mask. A
+        superpoint has its own or that of the best object it lies in, whichever is larger.
+
+        Returns:
+            float32 (S, K) in [0, 1] of superpoints, the M masks of :meth:`proposals`, and float32
+            (M, K) of them.
+
+        Raises:
+            VocabularyError: the task was trained without names.
+        """
+        if not self.vocabulary:
+            raise VocabularyError(
+                'this model was trained without names, through which phrases are understood; '
+                'ask for cosines instead (direct=True)'
+            )
+        fits = name_fits(self.encoder, phrases, self.vocabulary).to(self.name_embeddings)
+        layer = output.final
+
+        def chances(embeddings: Tensor) -> Tensor:
+            names = cosine_logits(embeddings, self.name_embeddings, self.logit_scale)
+            return names.softmax(dim=1) @ fits.T
+
+        masks, queries = self.proposals(output, features)
+        objects = chances(layer.class_embeddings[queries]) * masks.scores[:, None]
+        points = chances(layer.semantic_embeddings)
+        for row, mask in zip(objects, masks.superpoint_masks, strict=True):
+            points[mask] = torch.maximum(points[mask], row)
+        return points, masks, objects
 
 
 def _best(proposals: InstanceMasks, probabilities: Tensor) -> InstanceMasks:
