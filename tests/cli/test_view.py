@@ -76,6 +76,14 @@ def test_options_of_the_other_way_are_refused(scan, tmp_path, capsys):
     assert '--keep-ceiling: used with --snapshot only' in capsys.readouterr().err
 
 
+def test_addresses_are_told_for_here_and_elsewhere():
+    here, elsewhere = 'http://127.0.0.1:8080/?token=x', 'http://10.1.2.3:8080/?token=x'
+    assert view.where_to_go([here], '127.0.0.1') == f'Open {here}'
+    told = view.where_to_go([here, elsewhere], '0.0.0.0').splitlines()
+    assert told == [f'Open {here}', f'From another machine: {elsewhere}']
+    assert 'the name of this one' in view.where_to_go([here], '::')
+
+
 @pytest.mark.parametrize('words', [['--view', '1'], ['--view', 'a,b'], ['--size', '10']])
 def test_words_that_say_nothing(words):
     with pytest.raises(SystemExit):

@@ -2,35 +2,15 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import time
-from pathlib import Path
-
 import numpy as np
 import pytest
-from PIL import Image
 
+from tests.viewer_page import field, iou, open_page, pixels, place_of, until
 from unison3d.structures import PointScene
 from unison3d.synth import make_scene
 from unison3d.viewer.exporting import import_labels
 from unison3d.viewer.library import Library
 from unison3d.viewer.shared_model import SharedModel
-
-pytest.importorskip('viser')
-sync_api = pytest.importorskip('playwright.sync_api')
-CHROMIUM = os.environ.get('UNISON3D_CHROMIUM') or shutil.which('chromium')
-if CHROMIUM is None:
-    pytest.skip('no chromium is installed', allow_module_level=True)
-
-FLAGS = [
-    '--no-sandbox',
-    '--use-angle=swiftshader',
-    '--enable-unsafe-swiftshader',
-    '--ignore-gpu-blocklist',
-    '--disable-background-networking',
-]
-PATIENCE = 120.0  # seconds; machines of tests are slow
 
 
 @pytest.fixture(scope='module')
@@ -54,81 +34,6 @@ def app(folder):
     with ViewerApp(Library([folder]), SharedModel()) as app:
         app.start(port=0)
         yield app
-
-
-@pytest.fixture(scope='module')
-def browser():
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield browser
-        browser.close()
-
-
-@pytest.fixture(scope='module')
-def pictures(tmp_path_factory):
-    kept = os.environ.get('UNISON3D_ARTIFACTS')
-    folder = Path(kept) if kept else tmp_path_factory.mktemp('pictures')
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
-
-
-def until(page, condition, what):
-    """Wait until a condition holds; gives its value."""
-    end = time.monotonic() + PATIENCE
-    while time.monotonic() < end:
-        if value := condition():
-            return value
-        page.wait_for_timeout(50)
-    raise AssertionError(f'waited in vain for {what}')
-
-
-def open_page(app, browser, **options):
-    """A page, and the tab of the application that belongs to it."""
-    known = set(app.tabs)
-    page = browser.new_page(**options)
-    page.set_default_timeout(1000 * PATIENCE)
-    page.goto(app.url, wait_until='commit')
-    number = until(page, lambda: set(app.tabs) - known, 'the tab').pop()
-    tab = app.tabs[number]
-    until(page, lambda: tab.layer is not None, 'points')
-    page.get_by_role('tab', name='Save').wait_for()
-    return page, tab
-
-
-def place_of(page, tab, owners, wanted):
-    """A pixel at which the page shows an object, float x and y."""
-    from unison3d.viewer.panel_segment import _rotation
-
-    camera = tab.client.camera
-    rotation, position = _rotation(camera.wxyz), np.asarray(camera.position)
-    seen = (tab.session.scene.points[owners == wanted] - position) @ rotation
-    slope = np.tan(camera.fov / 2)
-    plane = seen[:, :2] / seen[:, 2:]
-    middle = np.median(plane, axis=0)
-    for index in np.argsort(((plane - middle) ** 2).sum(1)):
-        x, y = plane[index]
-        row = tab.pick(position, rotation @ np.array([x, y, 1.0]))
-        across = 0.5 + x / (2 * slope * camera.aspect)
-        # Not under the controls, which cover the right quarter.
-        if row is not None and owners[row] == wanted and 0.05 < across < 0.7:
-            box = page.locator('canvas').first.bounding_box()
-            down = 0.5 + y / (2 * slope)
-            return box['x'] + across * box['width'], box['y'] + down * box['height']
-    raise AssertionError('the object is not in sight')
-
-
-def field(page, label):
-    """The text field behind a label; viser does not tie the two together."""
-    return page.locator(f'xpath=//label[.="{label}"]/following::input[1]').last
-
-
-def pixels(path):
-    """uint8, (N, 3)."""
-    return np.asarray(Image.open(path).convert('RGB')).reshape(-1, 3)
-
-
-def iou(a, b):
-    return (a & b).sum() / (a | b).sum()
 
 
 def test_a_person_labels_a_room(app, browser, room, folder, pictures):

@@ -95,3 +95,13 @@ def test_what_cannot_be_clicked(drafts):
         drafts.click((0, 0, 0), 'remove')
     assert drafts.click((0, 0, 0), 'add') is drafts.active
     assert Drafts(Session(), 2).click((0, 0, 0), 'new').number > drafts.active.number + 1000
+
+
+def test_what_was_kept_does_not_come_back(drafts):
+    first = drafts.click((0, 0, 0), 'new')
+    drafts.click((1, 0, 0), 'add')
+    drafts.undo()
+    drafts.drop(first)
+    assert not drafts.can_redo
+    drafts.redo()
+    assert not drafts.items

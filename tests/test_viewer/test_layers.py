@@ -39,6 +39,25 @@ def test_object_colors_differ_for_21_objects():
     assert np.array_equal(object_colors([22]), object_colors([1]))
 
 
+def test_no_two_object_colors_are_close():
+    # Distance in OKLab. Source: Ottosson, A perceptual color space for image processing, 2020.
+    to_cone = [
+        [0.4122214708, 0.5363325363, 0.0514459929],
+        [0.2119034982, 0.6806995451, 0.1073969566],
+        [0.0883024619, 0.2817188376, 0.6299787005],
+    ]
+    to_lab = [
+        [0.2104542553, 0.7936177850, -0.0040720468],
+        [1.9779984951, -2.4285922050, 0.4505937099],
+        [0.0259040371, 0.7827717662, -0.8086757660],
+    ]
+    gamma = object_colors(np.arange(1, 22)) / 255
+    linear = np.where(gamma <= 0.04045, gamma / 12.92, ((gamma + 0.055) / 1.055) ** 2.4)
+    lab = np.cbrt(linear @ np.transpose(to_cone)) @ np.transpose(to_lab)
+    distance = np.linalg.norm(lab[:, None] - lab, axis=-1)
+    assert distance[np.triu_indices(21, 1)].min() > 0.05
+
+
 def test_classes_can_be_switched_off():
     ids = np.array([2, 0, 2, 7, -1, 2, 1])
     layer = layers.class_layer(ids, ['wall', 'floor', 'chair'], hidden={0, 3})

@@ -7,6 +7,7 @@ import os
 import numpy as np
 import pytest
 
+from tests.test_io.frame_samples import frame_files, write
 from unison3d.errors import FileFormatError, SceneError
 from unison3d.io import write_json, write_npz
 from unison3d.structures import PointScene
@@ -53,6 +54,14 @@ def test_everything_in_a_folder_can_be_opened(data):
     assert library.journal_path('my_room') == data / 'unison3d_labels' / 'my_room.labels.jsonl'
     with pytest.raises(SceneError, match='there is my_room'):
         library.entry('my_rom')
+
+
+def test_the_result_of_a_capture_beside_it(data):
+    write(data / 'walk', frame_files())
+    write_json(data / 'result' / 'result.json', {'scene': {'source': 'walk'}})
+    library = Library([data])
+    assert library.entry('walk').kind == 'capture'
+    assert not library.load('result').has_color
 
 
 def test_a_prepared_data_set(tmp_path):

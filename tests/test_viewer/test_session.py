@@ -6,10 +6,12 @@ import threading
 
 import numpy as np
 import pytest
+import torch
 from tiny import tiny_model
 
 from tests.test_apis.api_samples import HashEncoder, slabs
 from unison3d.apis import Segmenter
+from unison3d.apis.phrase_scores import FITS
 from unison3d.errors import ConfigError, PromptError, SceneError, VocabularyError
 from unison3d.viewer.label_edits import Delete, Draw, Rename
 from unison3d.viewer.layers import LAYERS
@@ -143,6 +145,23 @@ def test_words(ready):
         ready.vocabulary(' , ')
     with pytest.raises(PromptError):
         ready.ask('')
+
+
+def test_an_open_phrase_is_answered_through_names(ready, monkeypatch):
+    def fits(encoder, phrases, names):
+        return torch.tensor([[float(name == 'chair') for name in names]] * len(phrases))
+
+    monkeypatch.setattr('unison3d.models.tasks.open_vocabulary.name_fits', fits)
+    segmenter = ready._facts.segmenter
+    expected = segmenter.scores('chair').superpoint_scores[:, 0]
+    answer = ready.ask('somewhere to sit')
+    assert answer.open
+    assert np.array_equal(answer.heat, expected)
+    assert np.array_equal(answer.mask, (expected >= FITS)[ready.scene.superpoints])
+    # Who names something, or speaks of something certain that is there, means an object.
+    assert not ready.ask('somewhere to sit near chairs').open
+    found = segmenter.predict('referring', texts='the seat').text_masks.superpoint_masks.any()
+    assert ready.ask('the seat').open == (not found)
 
 
 def test_objects_of_the_model_become_labels(ready):

@@ -7,7 +7,9 @@ from unittest.mock import MagicMock
 import numpy as np
 
 from unison3d.structures import PointScene
+from unison3d.viewer.label_edits import Draw
 from unison3d.viewer.labels import SceneLabels
+from unison3d.viewer.layers import Layer
 from unison3d.viewer.panel_ask import AskPanel
 from unison3d.viewer.session_answers import SentenceAnswer
 from unison3d.viewer.tab import Tab
@@ -70,3 +72,32 @@ def test_the_answer_is_the_models_own_until_a_threshold_is_chosen():
     assert shown() == [False, True, False, False]
     tab.threshold = 0.5
     assert shown() == [True, False, True, False]
+
+
+def test_a_click_draws_the_mask_and_makes_no_layer():
+    tab, session, _ = make_tab()
+    tab.session, tab.points, tab.drafts = session, MagicMock(), MagicMock()
+    tab.drafts.paint.side_effect = lambda colors: colors + tab.drafts.painted
+    session.available_layers.return_value = ('color', 'instance')
+    session.layer.return_value = Layer(np.full((40, 3), 7, np.uint8))
+
+    def drawn(painted):
+        tab.drafts.painted = painted
+        tab.redraw()
+        colors, visible = tab.points.show.call_args.args
+        return int(colors[0, 0]), visible
+
+    assert drawn(0) == (7, None)
+    assert drawn(1) == (8, None)
+    assert session.layer.call_count == 1
+    # What the layer depends on makes a new one.
+    tab.cut = 0.5
+    assert np.array_equal(drawn(0)[1], session.scene.points[:, 2] < 0.5)
+    tab.dark = True
+    drawn(0)
+    assert session.layer.call_count == 3
+    tab.cut, tab.strength = None, 1.0
+    tab.show_layer('instance')
+    nothing, _ = drawn(0)
+    session.labels.apply(Draw(np.arange(40) < 9, name='bed'))
+    assert drawn(0)[0] != nothing

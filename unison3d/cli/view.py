@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from unison3d.errors import ConfigError
@@ -15,6 +16,7 @@ BROWSER = {
     'device': 'auto',
     'port': 8080,
     'host': '127.0.0.1',
+    'token': False,
     'output': None,
     'recover': False,
 }
@@ -90,6 +92,12 @@ def add_browser_options(group: argparse._ArgumentGroup) -> None:
         '(docs/viewer.md). Default: 127.0.0.1',
     )
     group.add_argument(
+        '--token',
+        action='store_true',
+        default=None,
+        help='ask for the token on 127.0.0.1 too; for machines that several people use',
+    )
+    group.add_argument(
         '--output',
         type=Path,
         help='folder of edits and exports. Default: unison3d_labels beside the scans',
@@ -148,16 +156,29 @@ def serve(args: argparse.Namespace) -> int:
     library = Library(args.scan, args.output)
     model = SharedModel(args.weights, args.device)
     app = ViewerApp(library, model, scale=args.scale, recover=args.recover)
-    app.start(args.host, args.port)
+    app.start(args.host, args.port, token=args.token)
     try:
         # At once, also into a pipe: somebody waits for the address.
-        print(f'Open {app.url}\nStop with Ctrl-C. Edits are kept in {library.output}', flush=True)
+        print(where_to_go(app.urls, args.host), flush=True)
+        print(f'Stop with Ctrl-C. Edits are kept in {library.output}', flush=True)
         app.wait()
     except KeyboardInterrupt:
         pass
     finally:
         app.stop()
     return 0
+
+
+def where_to_go(urls: Sequence[str], host: str) -> str:
+    """What to tell about the addresses of the page, one line each."""
+    here, *elsewhere = urls
+    lines = [f'Open {here}']
+    lines += [f'From another machine: {url}' for url in elsewhere]
+    if not elsewhere and host in ('0.0.0.0', '::'):
+        lines.append(
+            'From another machine: the same with the name of this one; its address is not known.'
+        )
+    return '\n'.join(lines)
 
 
 def draw(args: argparse.Namespace) -> int:

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.ndimage import minimum_filter1d
 
 from unison3d.errors import ConfigError
 
@@ -134,7 +133,9 @@ def cut_away(points: np.ndarray, azimuth: float) -> np.ndarray:
     column = np.floor((across - across.min()) / 0.1).astype(np.int64)
     begin = np.full(column.max() + 1, np.inf, dtype=np.float32)
     np.minimum.at(begin, column, away)
-    begin = minimum_filter1d(begin, 3, mode='nearest')
+    # The nearest of each column and its two neighbours.
+    before, here, after = (np.pad(begin, 1, 'edge')[i : i + len(begin)] for i in range(3))
+    begin = np.minimum(np.minimum(before, here), after)
     keep &= (away > begin[column] + _WALL_THICKNESS) | (points[:, 2] < floor + 0.12)
     return keep
 

@@ -9,20 +9,14 @@
 from __future__ import annotations
 
 import contextlib
-import io
+import secrets
 import signal
 import threading
 from typing import Any
 
-from unison3d.errors import MissingDependencyError, Unison3DError
+from unison3d.viewer.gate import Gate
+from unison3d.viewer.inner_server import start_inner_server
 from unison3d.viewer.library import Library
-from unison3d.viewer.panel_ask import AskPanel
-from unison3d.viewer.panel_frames import FramesPanel
-from unison3d.viewer.panel_look import LookPanel, ScenePanel
-from unison3d.viewer.panel_objects import ObjectsPanel
-from unison3d.viewer.panel_save import SavePanel
-from unison3d.viewer.panel_segment import TOOLS, SegmentPanel
-from unison3d.viewer.panel_share import SharePanel
 from unison3d.viewer.shared_model import SharedModel
 from unison3d.viewer.tab import Tab
 from unison3d.viewer.workspace import Workspace
@@ -35,9 +29,8 @@ TITLE = 'Unison3D'
 class ViewerApp:
     """One server, any number of tabs.
 
-    The server of viser listens on 127.0.0.1, at a port the system chooses; people connect to
-    :class:`Gate`, which refuses all others. Programs on this machine that find the inner port can
-    go around it, see :mod:`unison3d.viewer.gate`.
+    The server of viser listens on 127.0.0.1, at a port the system chooses, and answers only to
+    :class:`Gate`, to which people connect and which refuses all others.
 
     Args:
         library: what can be opened.
@@ -61,27 +54,27 @@ class ViewerApp:
         self._server: Any = None
         self._gate: Any = None
 
-    def start(self, host: str = '127.0.0.1', port: int = 8080) -> None:
+    def start(self, host: str = '127.0.0.1', port: int = 8080, *, token: bool = False) -> None:
         """Open the door.
 
         Args:
             host: address to listen on. Another one than this machine's own gets a token.
             port: 0 takes a free one.
+            token: ask for a token on this machine's own address as well.
 
         Raises:
-            MissingDependencyError: viser is missing.
+            MissingDependencyError: viser is missing, or a version of it that cannot be locked.
             ConfigError: the address cannot be listened on.
         """
-        from unison3d.viewer.gate import Gate
-
         # Read before the first tab asks; what cannot be read is said in the terminal.
         key = self.workspace.last_key
-        self.workspace.acquire(key)
+        session = self.workspace.acquire(key)
         self.workspace.release(key)
         try:
-            server = _make_server()
+            secret = secrets.token_urlsafe(24)
+            server = start_inner_server(TITLE, secret)
             try:
-                self._gate = Gate(server.get_port(), host=host, port=port)
+                self._gate = Gate(server.get_port(), secret, host=host, port=port, token=token)
                 self._gate.start()
             except BaseException:
                 server.stop()
@@ -93,11 +86,18 @@ class ViewerApp:
         server.scene.world_axes.visible = False
         server.on_client_connect(self._connected)
         server.on_client_disconnect(self._disconnected)
+        # While the browser loads the page; the first tab waits for the rest of it.
+        threading.Thread(target=lambda: session.outline, daemon=True).start()
 
     @property
     def url(self) -> str:
-        """Address of the page, with the token where there is one."""
-        return self._gate.url
+        """Address of the page on this machine, with the token where there is one."""
+        return self.urls[0]
+
+    @property
+    def urls(self) -> tuple[str, ...]:
+        """The same, then the addresses for others where it listens for them."""
+        return self._gate.urls
 
     def wait(self) -> None:
         """Wait for :meth:`stop` on another thread, or for SIGTERM, which ends the program well."""
@@ -137,6 +137,8 @@ class ViewerApp:
         _add_panels(tab)
         if tab.session is not None:
             tab.tell('scene')
+            # Last, since loading the weights would share the processor with the picture.
+            tab.session.start()
             tab.tell('progress', tab.session.progress)
 
     def _disconnected(self, client: Any) -> None:
@@ -147,6 +149,15 @@ class ViewerApp:
 
 
 def _add_panels(tab: Tab) -> None:
+    # Here, since the picture comes first, and what panels import takes as long as reading a scan.
+    from unison3d.viewer.panel_ask import AskPanel
+    from unison3d.viewer.panel_frames import FramesPanel
+    from unison3d.viewer.panel_look import LookPanel, ScenePanel
+    from unison3d.viewer.panel_objects import ObjectsPanel
+    from unison3d.viewer.panel_save import SavePanel
+    from unison3d.viewer.panel_segment import TOOLS, SegmentPanel
+    from unison3d.viewer.panel_share import SharePanel
+
     gui = tab.client.gui
     ScenePanel(tab, gui)
     group = gui.add_tab_group()
@@ -179,20 +190,3 @@ def _add_panels(tab: Tab) -> None:
     for label, key, action in commands:
         command = gui.add_command(label, hotkey=key)
         command.on_trigger(tab.guarded(lambda _, action=action: action()))
-
-
-def _make_server() -> Any:
-    try:
-        import viser
-    except ImportError as error:
-        raise MissingDependencyError('viser', 'viewer', 'the browser application') from error
-
-    class Server(viser.ViserServer):
-        """A server that never opens a tunnel to the public internet, whoever asks."""
-
-        def request_share_url(self, verbose: bool = True) -> None:
-            raise Unison3DError('this server is not shared')
-
-    # Its greeting names an address that is not the one to use.
-    with contextlib.redirect_stdout(io.StringIO()):
-        return Server(host='127.0.0.1', port=0, label=TITLE, verbose=False)

@@ -126,7 +126,7 @@ class Drafts:
         answer = self._session.undo_click(draft.number)
         self._redo.append((draft, draft.steps.pop()))
         if answer is None:
-            self.drop(draft)
+            self._remove(draft)
         else:
             self._show(draft, answer)
 
@@ -167,7 +167,11 @@ class Drafts:
         return painted
 
     def drop(self, draft: Draft) -> None:
-        """Forget an object."""
+        """Forget an object; its clicks cannot be made again."""
+        self._redo = [item for item in self._redo if item[0] is not draft]
+        self._remove(draft)
+
+    def _remove(self, draft: Draft) -> None:
         self._session.clear_clicks(draft.number)
         if draft in self.items:
             self.items.remove(draft)

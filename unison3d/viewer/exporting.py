@@ -18,7 +18,6 @@ import re
 from pathlib import Path
 
 import numpy as np
-from scipy.spatial import cKDTree
 
 from unison3d.errors import ConfigError, FileFormatError
 from unison3d.io import (
@@ -278,6 +277,8 @@ def _from_raw(raw: RawScene, path: Path) -> tuple[np.ndarray, tuple[LabelObject,
 
 def _read_parts(path: Path, scene: PointScene) -> tuple[np.ndarray, tuple[LabelObject, ...]]:
     """Points of a GLB come object by object, so they are found again by their positions."""
+    from scipy.spatial import cKDTree
+
     raw = read_gltf(path)
     found, objects = _from_raw(raw, path)
     distance, row = cKDTree(scene.points).query(np.asarray(raw.points) - scene.origin)

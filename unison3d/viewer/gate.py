@@ -1,15 +1,12 @@
 """The door of the page: who may connect to the server behind it.
 
 The server of viser asks nobody who they are, and any page in a browser may connect to a server on
-the same machine. So it listens on 127.0.0.1 at a port the system chooses, which nobody is told, and
-people come through here: the first lines of every connection are read, refused where they do not
-fit, and passed on with whatever follows.
+the same machine. So it answers only to who knows a secret (:mod:`unison3d.viewer.inner_server`),
+and people come through here: the first lines of every connection are read, refused where they do
+not fit, and passed on with the secret. What follows them is passed on only after the server has
+agreed to a websocket, so that no second request can come behind the first.
 
-This guards the port that people know, not the inner one: that is open to everything on this
-machine, without a check and without the token. Local programs can find it, and a page in a local
-browser can guess it.
-
-A connection may pass here when
+A connection may pass when
 
 * its ``Host`` is a name of this machine (against pages that rebind their name to 127.0.0.1),
 * its ``Origin``, where it has one, is this page (against other pages in the same browser),
@@ -24,28 +21,25 @@ import hmac
 import ipaddress
 import secrets
 import threading
+from collections.abc import Coroutine
 from http import HTTPStatus
 from http.cookies import CookieError, SimpleCookie
 from urllib.parse import parse_qs, urlsplit
 
 from unison3d.errors import ConfigError
+from unison3d.viewer.addresses import is_loopback, own_addresses
+from unison3d.viewer.inner_server import SECRET_HEADER
+from unison3d.viewer.limits import HEAD_SECONDS, MAX_CONNECTIONS, MAX_HEAD
 
-__all__ = ['Gate', 'is_loopback']
+__all__ = ['Gate']
 
 _COOKIE = 'unison3d_token'
-_MAX_HEAD = 16_384  # bytes of the first lines
-_PATIENCE = 10.0  # seconds until they must be there
-_MAX_CONNECTIONS = 64
-
-
-def is_loopback(host: str) -> bool:
-    """Whether an address is this machine's own and nobody else's."""
-    if host == 'localhost':
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
+#: Lines of every page: nobody may put it into a page of theirs, where clicks can be guided.
+_PAGE_LINES = (
+    'X-Frame-Options: DENY',
+    'X-Content-Type-Options: nosniff',
+    'Referrer-Policy: no-referrer',
+)
 
 
 class Gate:
@@ -53,15 +47,26 @@ class Gate:
 
     Args:
         inner_port: of the server on 127.0.0.1.
+        secret: what that server asks for.
         host: address to listen on; another one than this machine's own needs a token, which is
             made here.
         port: 0 takes a free one; a port that is taken is an error.
+        token: ask for a token on this machine's own address as well.
     """
 
-    def __init__(self, inner_port: int, host: str = '127.0.0.1', port: int = 8080) -> None:
+    def __init__(
+        self,
+        inner_port: int,
+        secret: str,
+        *,
+        host: str = '127.0.0.1',
+        port: int = 8080,
+        token: bool = False,
+    ) -> None:
         self.host, self.port = host, port
-        self.token = None if is_loopback(host) else secrets.token_urlsafe(24)
-        self._inner_port = inner_port
+        self._is_private = is_loopback(host)
+        self.token = None if self._is_private and not token else secrets.token_urlsafe(24)
+        self._inner_port, self._secret = inner_port, secret
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
         self._stop: asyncio.Event | None = None
@@ -69,11 +74,21 @@ class Gate:
         self._open: set[asyncio.Task] = set()
 
     @property
-    def url(self) -> str:
-        """Where to go, with the token."""
-        host = f'[{self.host}]' if ':' in self.host else self.host
-        address = f'http://{host}:{self.port}/'
-        return address if self.token is None else f'{address}?token={self.token}'
+    def urls(self) -> tuple[str, ...]:
+        """Where to go, with the token: first on this machine, then from others."""
+        ending = '' if self.token is None else f'?token={self.token}'
+        names = [f'[{host}]' if ':' in host else host for host in self._hosts()]
+        return tuple(f'http://{name}:{self.port}/{ending}' for name in names)
+
+    def _hosts(self) -> list[str]:
+        try:
+            address = ipaddress.ip_address(self.host)
+        except ValueError:
+            return [self.host]
+        if not address.is_unspecified:
+            return [self.host]
+        # Listening everywhere is no place to go to.
+        return ['127.0.0.1' if address.version == 4 else '::1', *own_addresses(address.version)]
 
     def start(self) -> None:
         """Listen, on a thread of its own.
@@ -81,6 +96,8 @@ class Gate:
         Raises:
             ConfigError: the address cannot be listened on.
         """
+        if not self.host:
+            raise ConfigError('--host is empty. Give an address, or 0.0.0.0 for all.')
         ready = threading.Event()
         self._thread = threading.Thread(target=self._run, args=(ready,), daemon=True)
         self._thread.start()
@@ -106,7 +123,7 @@ class Gate:
     async def _serve(self, ready: threading.Event) -> None:
         self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
         try:
-            server = await asyncio.start_server(self._accept, self.host, self.port, limit=_MAX_HEAD)
+            server = await asyncio.start_server(self._accept, self.host, self.port, limit=MAX_HEAD)
         except OSError as error:
             self._failure = error
             ready.set()
@@ -123,11 +140,13 @@ class Gate:
         task = asyncio.current_task()
         self._open.add(task)
         try:
-            if len(self._open) > _MAX_CONNECTIONS:
+            if len(self._open) > MAX_CONNECTIONS:
                 await _answer(writer, HTTPStatus.SERVICE_UNAVAILABLE)
             else:
                 await self._let_in(reader, writer)
-        except (OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
+        except (OSError, EOFError, asyncio.LimitOverrunError, asyncio.TimeoutError):
+            pass
+        except asyncio.CancelledError:
             pass
         finally:
             self._open.discard(task)
@@ -135,7 +154,7 @@ class Gate:
 
     async def _let_in(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            head = await asyncio.wait_for(reader.readuntil(b'\r\n\r\n'), _PATIENCE)
+            head = await asyncio.wait_for(reader.readuntil(b'\r\n\r\n'), HEAD_SECONDS)
         except asyncio.LimitOverrunError:
             await _answer(writer, HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
             return
@@ -146,19 +165,20 @@ class Gate:
         if status is not None:
             await _answer(writer, status, more)
             return
-        inner_reader, inner_writer = await asyncio.open_connection('127.0.0.1', self._inner_port)
+        inner_reader, inner_writer = await asyncio.open_connection(
+            '127.0.0.1', self._inner_port, limit=MAX_HEAD
+        )
         try:
-            inner_writer.write(head)
-            ways = [
-                asyncio.create_task(_pass_on(reader, inner_writer)),
-                asyncio.create_task(_pass_on(inner_reader, writer)),
-            ]
-            try:
-                await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
-            finally:
-                for way in ways:
-                    way.cancel()
-                await asyncio.gather(*ways, return_exceptions=True)
+            inner_writer.write(_with_lines(head, f'{SECRET_HEADER}: {self._secret}'))
+            answer = await inner_reader.readuntil(b'\r\n\r\n')
+            ways = [_pass_on(inner_reader, writer)]
+            if answer.startswith(b'HTTP/1.1 101 '):
+                # A websocket: from here on no more requests, only messages.
+                ways.append(_pass_on(reader, inner_writer))
+            else:
+                answer = _with_lines(answer, *_PAGE_LINES)
+            writer.write(answer)
+            await _first_of(ways)
         finally:
             inner_writer.close()
 
@@ -180,10 +200,10 @@ class Gate:
             name, colon, value = line.partition(':')
             if colon:
                 fields.setdefault(name.strip().lower(), []).append(value.strip())
-        # No bodies, so that a second request cannot hide behind the first.
+        # No bodies, so nothing has to be said about their size.
         if len(request) != 3 or request[0] not in ('GET', 'HEAD'):
             return HTTPStatus.METHOD_NOT_ALLOWED, []
-        if 'content-length' in fields or 'transfer-encoding' in fields:
+        if fields.keys() & {'content-length', 'transfer-encoding', SECRET_HEADER.lower()}:
             return HTTPStatus.BAD_REQUEST, []
         hosts, origins = fields.get('host', []), fields.get('origin', [])
         if len(hosts) != 1 or len(origins) > 1 or not self._knows(hosts[0]):
@@ -193,30 +213,37 @@ class Gate:
             f'https://{hosts[0].lower()}',
         ):
             return HTTPStatus.FORBIDDEN, []
-        if self.token is None or self._has_cookie(fields.get('cookie', [])):
+        if self.token is None:
             return None, []
         try:
             given = parse_qs(urlsplit(request[1]).query).get('token', [''])[0]
         except ValueError:
             return HTTPStatus.BAD_REQUEST, []
-        if not hmac.compare_digest(given.encode(), self.token.encode()):
-            return HTTPStatus.UNAUTHORIZED, []
-        cookie = f'Set-Cookie: {_COOKIE}={self.token}; HttpOnly; SameSite=Strict; Path=/'
-        # Without the token in the address, where it would be read over a shoulder.
-        return HTTPStatus.SEE_OTHER, [cookie, 'Location: /']
+        if hmac.compare_digest(given.encode(), self.token.encode()):
+            cookie = f'Set-Cookie: {self._cookie}={self.token}; HttpOnly; SameSite=Strict; Path=/'
+            # Without the token in the address, where it would be read over a shoulder.
+            return HTTPStatus.SEE_OTHER, [cookie, 'Location: /']
+        if self._has_cookie(fields.get('cookie', [])):
+            return None, []
+        return HTTPStatus.UNAUTHORIZED, []
 
     def _knows(self, host: str) -> bool:
-        # With a token, names are as many as the machine has; the token is what counts.
-        if self.token is not None:
+        # For others, the machine has names that it does not know; the token is what counts there.
+        if not self._is_private:
             return True
         with contextlib.suppress(ValueError):
             return is_loopback(urlsplit(f'//{host}').hostname or '')
         return False
 
+    @property
+    def _cookie(self) -> str:
+        # Browsers keep cookies by name and machine, whatever the port.
+        return f'{_COOKIE}_{self.port}'
+
     def _has_cookie(self, values: list[str]) -> bool:
         for value in values:
             with contextlib.suppress(CookieError):
-                morsel = SimpleCookie(value).get(_COOKIE)
+                morsel = SimpleCookie(value).get(self._cookie)
                 if morsel and hmac.compare_digest(morsel.value.encode(), self.token.encode()):
                     return True
         return False
@@ -226,6 +253,23 @@ async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -
     while data := await reader.read(1 << 16):
         writer.write(data)
         await writer.drain()
+
+
+async def _first_of(ways: list[Coroutine[None, None, None]]) -> None:
+    """Until one of them ends; the others are ended."""
+    tasks = [asyncio.create_task(way) for way in ways]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _with_lines(head: bytes, *lines: str) -> bytes:
+    """The first lines of a request or an answer, with more of them."""
+    first, rest = head.split(b'\r\n', 1)
+    return b'\r\n'.join([first, *(line.encode('latin-1') for line in lines), rest])
 
 
 async def _answer(
@@ -240,6 +284,7 @@ async def _answer(
         f'Content-Length: {len(text)}',
         'Cache-Control: no-store',
         'Connection: close',
+        *_PAGE_LINES,
         *(more or []),
     ]
     writer.write('\r\n'.join([*lines, '', text]).encode())

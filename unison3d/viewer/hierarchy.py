@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from unison3d.errors import SceneError
-from unison3d.superpoints import SuperpointTree
+
+if TYPE_CHECKING:
+    from unison3d.superpoints import SuperpointTree
 
 __all__ = ['PartLadder']
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from unison3d.apis import SceneResult
-from unison3d.apis.superpoint_table import best_mask
 from unison3d.errors import ConfigError, SceneError
 from unison3d.structures import SCANNET20, LabelSpace, PointScene
 from unison3d.viewer.label_edits import LabelObject, Replace
 from unison3d.viewer.palettes import object_colors, stuff_colors
+
+if TYPE_CHECKING:
+    from unison3d.apis import SceneResult
 
 __all__ = ['from_result', 'from_scene', 'make_objects']
 
@@ -29,6 +31,8 @@ def from_result(result: SceneResult, task: str = 'panoptic', min_score: float = 
     Raises:
         ConfigError: another task, or one that was not asked.
     """
+    from unison3d.apis.superpoint_table import best_mask
+
     if task == 'panoptic':
         return _from_segments(result)
     if task not in ('instance', 'open_vocabulary'):

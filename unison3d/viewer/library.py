@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import os
 import re
@@ -11,11 +12,10 @@ from pathlib import Path
 
 import numpy as np
 
-from unison3d.datasets.processed_files import read_ids, read_point_table
 from unison3d.errors import ConfigError, FileFormatError, InputError, SceneError
-from unison3d.fusion import fuse_capture, is_capture
-from unison3d.io import SCENE_SUFFIXES, read_json, read_npz_arrays
+from unison3d.io import SCENE_SUFFIXES, checked_reading, read_json, read_npz_arrays
 from unison3d.structures import SCANNET20, PointScene
+from unison3d.viewer.limits import MAX_LABEL_FILE
 
 __all__ = ['Library', 'LibraryEntry', 'PathError']
 
@@ -51,7 +51,8 @@ class Library:
     """Scenes below some files and folders.
 
     Every path is resolved, links included, before it is compared, so neither ``..`` nor a link
-    leads out.
+    leads out. That goes for every single file that is opened, whether it lies in the folder of a
+    scan or another file names it.
 
     Args:
         paths: scans, scan folders, result folders, captures, prepared data sets, or folders of any
@@ -105,20 +106,57 @@ class Library:
             scale: metres per unit of the file (scans only).
 
         Raises:
-            PathError: it, or a file in its folder, is a link that leads out of the library.
+            PathError: it, or a file that belongs to it, lies outside of the library.
             FileFormatError, SceneError: see :meth:`PointScene.from_file`.
             ConfigError: a scale for something that is in metres.
         """
         entry = self.entry(key)
         path = self.readable(entry.path)
-        for link in _links(path):
-            self.readable(link)
-        if entry.kind == 'scan':
-            return PointScene.from_file(path, scale=scale)
-        if scale != 1:
-            raise ConfigError(f'{path}: a {entry.kind} is in metres; leave the scale out.')
-        readers = {'capture': fuse_capture, 'prepared': _prepared_scan, 'result': self._result}
-        return readers[entry.kind](path).replace(name=entry.name)
+        with self.reading(entry.key):
+            if entry.kind == 'scan':
+                return PointScene.from_file(path, scale=scale)
+            if scale != 1:
+                raise ConfigError(f'{path}: a {entry.kind} is in metres; leave the scale out.')
+            readers = {'capture': _fused, 'prepared': _prepared_scan, 'result': self._result}
+            return readers[entry.kind](path).replace(name=entry.name)
+
+    @contextlib.contextmanager
+    def reading(self, key: str) -> Iterator[None]:
+        """Inside the ``with``, and in this thread, no file outside of the library is read.
+
+        Args:
+            key: of the entry that is read. Where it is a single file that was named, the files
+                beside it are read too, as a glTF document keeps its data there.
+
+        Raises:
+            PathError: inside the ``with``, for such a file.
+        """
+        path = self.entry(key).path
+        beside = (path.parent,) if path in self.roots and path.is_file() else ()
+        with checked_reading(lambda file: self._within(file, *beside)):
+            yield
+
+    @contextlib.contextmanager
+    def reading_labels(self, name: str) -> Iterator[Path]:
+        """The path of a file or folder of labels in the output folder, to be read in the ``with``.
+
+        Raises:
+            PathError: it, or a file that belongs to it, lies outside of the library.
+            FileFormatError: a file is larger than :data:`~unison3d.viewer.limits.MAX_LABEL_FILE`.
+        """
+
+        def check(file: Path) -> None:
+            found = self.readable(file)
+            size = found.stat().st_size if found.is_file() else 0
+            if size > MAX_LABEL_FILE:
+                raise FileFormatError(
+                    f'{file}: {size:,} bytes, labels are read from files of up to '
+                    f'{MAX_LABEL_FILE:,} bytes.'
+                )
+
+        path = self.readable(self.output / name)
+        with checked_reading(check):
+            yield path
 
     def readable(self, path: str | os.PathLike[str]) -> Path:
         """The resolved path of something to read.
@@ -126,8 +164,11 @@ class Library:
         Raises:
             PathError: it is in none of the folders of the library, nor in that of its output.
         """
+        return self._within(path)
+
+    def _within(self, path: str | os.PathLike[str], *more: Path) -> Path:
         found = _resolved(path)
-        if not any(_lies_in(found, root) for root in (*self.roots, self.output)):
+        if not any(_lies_in(found, root) for root in (*self.roots, self.output, *more)):
             raise PathError(
                 f'{path}: lies outside {", ".join(map(str, self.roots))}. Only what is in there '
                 'can be opened; start the viewer with the folder you need.'
@@ -199,7 +240,9 @@ class Library:
             return None
         for folder in (result, result.parent, *self.roots):
             candidate = _resolved(folder / name)
-            if candidate.exists() and any(_lies_in(candidate, root) for root in self.roots):
+            inside = any(_lies_in(candidate, root) for root in self.roots)
+            # A capture is no scan before it is fused, with options that are not known here.
+            if inside and _kind(candidate) == 'scan':
                 return candidate
         return None
 
@@ -216,13 +259,6 @@ def _resolved(path: str | os.PathLike[str]) -> Path:
 
 def _lies_in(path: Path, root: Path) -> bool:
     return path == root or root in path.parents
-
-
-def _links(path: Path) -> Iterator[Path]:
-    """All links in a folder and in the folders of it."""
-    for folder, names, files in os.walk(path):
-        places = (Path(folder, name) for name in (*names, *files))
-        yield from (place for place in places if place.is_symlink())
 
 
 def _free_key(key: str, taken: dict[str, LibraryEntry]) -> str:
@@ -257,6 +293,9 @@ def _kind(path: Path) -> str | None:
         return 'result'
     if next(path.glob('*_vh_clean_2.ply'), None) is not None:
         return 'scan'
+    # Here and below: what a plain scan does not need is not imported before it is shown.
+    from unison3d.fusion import is_capture
+
     return 'capture' if is_capture(path) else None
 
 
@@ -264,8 +303,16 @@ def _is_collection(path: Path) -> bool:
     return path.is_dir() and _kind(path) is None
 
 
+def _fused(path: Path) -> PointScene:
+    from unison3d.fusion import fuse_capture
+
+    return fuse_capture(path)
+
+
 def _prepared_scan(path: Path) -> PointScene:
     """A scan of a prepared data set with its labels, where it has any."""
+    from unison3d.datasets.processed_files import read_ids, read_point_table
+
     table = read_point_table(path)
     folders = path.parent.parent
     ids = {}

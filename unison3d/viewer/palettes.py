@@ -26,8 +26,9 @@ GREY = {False: (176, 176, 176), True: (88, 88, 88)}
 
 # Walls, floors and the like: warm and cool greys that leave the colours to the objects.
 _STUFF = np.array([(216, 208, 190), (140, 148, 160), (190, 200, 205)], np.uint8)
-# Seven hues are not enough for a room, so they come back lighter and darker.
-_SHADES = ((0.0, 0.0), (0.45, 1.0), (0.40, 0.0))
+# Seven hues are not enough for a room, so they come back lighter and darker. By these shares no
+# two of the 21 are close, as the lighter blue and the sky blue would be by smaller ones.
+_SHADES = ((0.0, 0.0), (0.60, 1.0), (0.40, 0.0))
 # Ends of the scalar map in OKLab. A straight line there is a row of even steps for the eye, its
 # lightness tells the order without colour, and blue against yellow survives red-green deficiency.
 _LOW, _HIGH = np.array([0.28, -0.005, -0.11]), np.array([0.93, -0.03, 0.155])

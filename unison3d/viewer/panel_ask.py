@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from unison3d.apis.phrase_scores import FITS
 from unison3d.viewer.label_edits import Draw, Replace
 from unison3d.viewer.tab import OWN_CLASSES, OWN_OBJECTS, Tab
 
@@ -21,7 +22,9 @@ class AskPanel:
         self._history: list[str] = []
         with gui.add_form(None) as form:
             self._text = gui.add_text(
-                'Sentence', '', hint='Such as: the chair next to the window. Enter asks.'
+                'Sentence',
+                '',
+                hint='The chair next to the window; somewhere to sleep. Enter asks.',
             )
             ask = gui.add_button('Ask', icon='search')
         ask.on_click(tab.guarded(lambda _: self.ask()))
@@ -65,6 +68,8 @@ class AskPanel:
             if tab.session is not session:
                 return
             tab.answer = answer
+            # Each answer is the model's own at first.
+            tab.threshold, self._threshold.value = None, FITS if answer.open else 0.5
             self._remember(sentence)
             tab.show_layer('heat')
             self._threshold.visible = self._use.visible = True
@@ -101,8 +106,8 @@ class AskPanel:
 
     def _move_threshold(self, event: Any) -> None:
         tab = self._tab
-        tab.threshold = float(self._threshold.value)
         if event.client is not None and tab.answer is not None:
+            tab.threshold = float(self._threshold.value)
             if tab.layer_name == 'heat':
                 tab.redraw()
             self._show_answer()

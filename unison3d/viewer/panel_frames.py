@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from typing import Any
 
 import numpy as np
 
 from unison3d.errors import Unison3DError
+from unison3d.io.frames import detect_layout
 from unison3d.structures import Frame, FrameSet, read_frames
-from unison3d.viewer.photo_overlay import overlay_labels
+from unison3d.viewer.photo_overlay import PhotoOverlay
+from unison3d.viewer.session import SceneSession
 from unison3d.viewer.tab import Tab
 from unison3d.viewer.view_camera import Eye
 
@@ -19,13 +22,21 @@ MAX_FRAMES = 60
 
 
 class FramesPanel:
-    """Shown only for scenes that have frames."""
+    """Shown only for scenes that have frames.
+
+    Poses are read when a scene is opened, and the images of one frame when it is looked at.
+    """
 
     def __init__(self, tab: Tab, gui: Any) -> None:
         self._tab = tab
+        self._session: SceneSession | None = None
+        self._key: str | None = None
         self._frames: FrameSet | None = None
+        #: What is on the picture. Labels of another scene, just opened, do not fit it.
+        self._shown: tuple[SceneSession, PhotoOverlay] | None = None
         self._handles: list[Any] = []
         with gui.add_folder('Photos', visible=False) as self._folder:
+            self._note = gui.add_markdown('')
             self._show = gui.add_checkbox('Show cameras', False)
             self._show.on_update(tab.guarded(lambda _: self._draw()))
             self._name = gui.add_dropdown('Photo', ('-',))
@@ -34,22 +45,24 @@ class FramesPanel:
             fly.on_click(tab.guarded(lambda _: self._fly()))
             self._picture = gui.add_image(np.zeros((2, 2, 3), np.uint8), visible=False)
         tab.on('scene', self._new_scene)
-        tab.on('labels', lambda _: self._overlay() if self._picture.visible else None)
+        tab.on('labels', lambda _: self._paint())
 
     def _new_scene(self) -> None:
         for handle in self._handles:
             handle.remove()
-        self._handles, self._frames = [], None
+        self._handles, self._frames, self._shown = [], None, None
+        self._session, self._key = self._tab.session, self._tab.key
         self._folder.visible = self._picture.visible = self._show.value = False
-        entry = self._tab.entry
-        if entry.kind != 'capture':
-            return
         try:
-            frames = read_frames(entry.path)
+            with self._reading():
+                frames = _frames_of(self._session)
         except (Unison3DError, OSError) as error:
             self._tab.say('The photos cannot be read', str(error), 'red')
             return
+        if frames is None:
+            return
         self._frames = frames.every(-(-len(frames) // MAX_FRAMES))
+        self._note.content = _how_many(len(self._frames), frames)
         self._name.options = tuple(frame.name for frame in self._frames)
         self._folder.visible = True
 
@@ -62,6 +75,9 @@ class FramesPanel:
                     fov=float(2 * np.arctan(camera.height / 2 / camera.K[1, 1])),
                     aspect=camera.width / camera.height,
                     scale=0.12,
+                    # Beams of metres would hide the view from inside; these frame it.
+                    thickness=2.0,
+                    thickness_units='screen',
                     color=(0, 114, 178),
                     wxyz=_quaternion(camera.T_world_camera[:3, :3]),
                     position=tuple(self._place(frame)),
@@ -71,32 +87,71 @@ class FramesPanel:
         for handle in self._handles:
             handle.visible = self._show.value
 
-    def _place(self, frame: Frame) -> np.ndarray:
-        return frame.camera.T_world_camera[:3, 3] - self._tab.session.scene.origin
+    def _reading(self) -> AbstractContextManager[None]:
+        return self._tab.workspace.library.reading(self._key)
 
-    def _frame(self) -> Frame:
-        return next(frame for frame in self._frames if frame.name == self._name.value)
+    def _place(self, frame: Frame) -> np.ndarray:
+        return frame.camera.center - self._session.scene.origin
+
+    def _frame(self) -> Frame | None:
+        """The chosen one; None where another scene was opened since."""
+        chosen = self._name.value
+        return next((frame for frame in self._frames or () if frame.name == chosen), None)
 
     def _clicked(self, name: str) -> None:
         self._name.value = name
-        self._overlay()
         self._fly()
 
     def _choose(self, event: Any) -> None:
         if event.client is not None:
-            self._overlay()
+            self._look()
 
     def _fly(self) -> None:
         frame = self._frame()
+        if frame is None:
+            return
         place = self._place(frame)
         self._tab.fly(Eye(place, place + 2.0 * frame.camera.T_world_camera[:3, 2]))
-        self._overlay()
+        self._look()
 
-    def _overlay(self) -> None:
-        tab = self._tab
-        _, ids, objects = tab.session.labels.snapshot()
-        self._picture.image = overlay_labels(self._frame(), tab.session.scene, ids, objects)
+    def _look(self) -> None:
+        """Show the chosen photo; where it cannot be read, no photo rather than the one before."""
+        self._shown, self._picture.visible = None, False
+        session, frame = self._session, self._frame()
+        if frame is None:
+            return
+        with self._reading():
+            overlay = PhotoOverlay(frame, session.scene)
+        # Reading takes a moment, in which another one may have been chosen.
+        if session is self._session and frame.name == self._name.value:
+            self._shown = session, overlay
+            self._paint()
+
+    def _paint(self) -> None:
+        if (shown := self._shown) is None:
+            return
+        session, overlay = shown
+        _, ids, objects = session.labels.snapshot()
+        self._picture.image = overlay.paint(ids, objects)
         self._picture.visible = True
+
+
+def _frames_of(session: SceneSession) -> FrameSet | None:
+    """The frames a scene was fused from, or those in its scan folder, in its own world frame."""
+    scene = session.scene
+    # A scale says that the unit of the scan is another one than that of the poses.
+    if scene.frames is not None or scene.source is None or session.scale != 1:
+        return scene.frames
+    is_folder = scene.source.is_dir() and detect_layout(scene.source) is not None
+    return read_frames(scene.source) if is_folder else None
+
+
+def _how_many(shown: int, frames: FrameSet) -> str:
+    text = f'{shown} of {len(frames):,} photos, evenly spread.' if shown < len(frames) else ''
+    if frames.skipped:
+        reasons = ', '.join(sorted(set(frames.skipped.values()))[:3])
+        text += f' {len(frames.skipped):,} more cannot be used: {reasons}.'
+    return text.strip()
 
 
 def _quaternion(rotation: np.ndarray) -> tuple[float, float, float, float]:

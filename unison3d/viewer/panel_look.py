@@ -26,6 +26,13 @@ LAYER_TITLES = {
     OWN_OBJECTS: 'My words: objects',
 }
 _NAMES = {title: name for name, title in LAYER_TITLES.items()}
+#: What is said below layers that have no legend.
+_NOTES = {
+    'normals': 'Which way surfaces face: upward ones are bluish.',
+    'instance': 'Nothing is labelled yet.',
+    'superpoint': 'Patches that the model takes as one. Colours come back, so only edges count.',
+    'features': 'What looks alike to the model has about the same colour.',
+}
 
 
 class ScenePanel:
@@ -50,6 +57,7 @@ class ScenePanel:
         if event.client is not None and self._scene.value != self._tab.key:
             try:
                 self._tab.open(self._scene.value)
+                self._tab.session.start()
             finally:
                 # Where the scene could not be opened, the old one is still shown.
                 self._scene.value = self._tab.key
@@ -58,6 +66,7 @@ class ScenePanel:
         session = self._tab.session
         if session.progress.state == 'working':
             session.cancel()
+            self._state.content = 'The model stops after this step.'
         else:
             session.start()
             self._progressed(session.progress)
@@ -183,6 +192,9 @@ class LookPanel:
         )
         if layer.span is not None:
             low, high = layer.span
-            self._note.content = f'Dark blue is {low:.2f}, yellow is {high:.2f}.'
+            unit = ' m' if tab.layer_name == 'height' else ''
+            self._note.content = f'Dark blue is {low:.2f}{unit}, yellow is {high:.2f}{unit}.'
+        elif layer.legend:
+            self._note.content = 'Click a line to hide or show it.'
         else:
-            self._note.content = 'Click a line to hide or show it.' if layer.legend else ''
+            self._note.content = _NOTES.get(tab.layer_name, '')

@@ -63,8 +63,9 @@ class SavePanel:
         if self._file.value == _NO_FILE:
             tab.say('Choose a file first. Files in the output folder are listed.')
             return
-        path = tab.workspace.library.readable(tab.workspace.library.output / self._file.value)
-        tab.session.labels.apply(import_labels(path, tab.session.scene), tab.source)
+        with tab.workspace.library.reading_labels(self._file.value) as path:
+            edit = import_labels(path, tab.session.scene)
+        tab.session.labels.apply(edit, tab.source)
         tab.show_layer('instance')
 
     def _list(self) -> None:

@@ -193,6 +193,7 @@ class SegmentPanel:
             self._show()
 
     def _refresh(self) -> None:
+        self._level.value = 0
         self._tab.redraw()
         self._tab.tell('drafts')
 
@@ -207,6 +208,7 @@ class SegmentPanel:
             elif self._tool.value == 'Select':
                 text = 'Click a labelled object to select it.'
             self._about.content = text
+            self._name.value, self._level.value, self._level.disabled = '', 0, True
             return
         several = f' · {len(drafts.items)} objects' if len(drafts.items) > 1 else ''
         self._about.content = (

@@ -69,8 +69,9 @@ class SharePanel:
             return
         self._stop, self._bar.visible, self._bar.value = False, True, 0
         tab = self._tab
+        start = tab.eye()
         try:
-            eyes = turntable(tab.eye(), int(self._frames.value))
+            eyes = turntable(start, int(self._frames.value))
             images = []
             for number, eye in enumerate(eyes):
                 tab.fly(eye, steps=1)
@@ -82,6 +83,7 @@ class SharePanel:
             write_animation(path, images)
             self._send(path)
         finally:
+            tab.fly(start, steps=1)
             self._bar.visible = False
 
     def _picture(self, max_width: int = 1920) -> np.ndarray:

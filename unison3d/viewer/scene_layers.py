@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Collection, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,8 +14,10 @@ from unison3d.viewer import layers
 from unison3d.viewer.label_edits import LabelObject
 from unison3d.viewer.label_source import from_result
 from unison3d.viewer.layers import LAYERS, Layer
-from unison3d.viewer.model_facts import ModelFacts
 from unison3d.viewer.palettes import class_colors
+
+if TYPE_CHECKING:
+    from unison3d.viewer.model_facts import ModelFacts
 
 __all__ = ['known_layers', 'scene_layer']
 

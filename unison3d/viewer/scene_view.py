@@ -5,27 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from scipy.spatial import cKDTree
 
-from unison3d.viewer.detail import Block, detail_order, make_blocks
+from unison3d.viewer.detail import Block
 
-__all__ = ['PointsOnPage', 'point_spacing']
-
-#: Points on the page at most; the beginning of the order of detail stands for the rest.
-MAX_POINTS = 2_000_000
-
-
-def point_spacing(points: np.ndarray) -> float:
-    """Usual distance between neighbouring points, metres; 0.02 without neighbours."""
-    if len(points) < 2:
-        return 0.02
-    rows = np.linspace(0, len(points) - 1, min(len(points), 300)).astype(np.int64)
-    # Near the samples only: a tree of millions of points takes seconds.
-    part = points[:: -(-len(points) // 500_000)]
-    share = len(part) / len(points)
-    distance, _ = cKDTree(part).query(points[rows], k=min(4, len(part)))
-    usual = float(np.median(distance[:, -1])) * share**0.5
-    return float(np.clip(usual, 0.001, 0.5))
+__all__ = ['PointsOnPage']
 
 
 class PointsOnPage:
@@ -33,20 +16,15 @@ class PointsOnPage:
 
     Args:
         api: the scene of one viser client.
-        points: float32, (N, 3), metres.
+        blocks: the points, of :class:`~unison3d.viewer.scene_outline.SceneOutline`.
         size: metres across one dot.
-        max_points: points on the page at most.
     """
 
-    def __init__(
-        self, api: Any, points: np.ndarray, size: float, max_points: int = MAX_POINTS
-    ) -> None:
-        self._api, self._size = api, size
-        self.num_points = len(points)
-        self._blocks: list[Block] = make_blocks(points, detail_order(points), max_points=max_points)
-        self._handles: list[Any] = [None] * len(self._blocks)
-        self._colors: list[np.ndarray | None] = [None] * len(self._blocks)
-        self._shown: list[np.ndarray | None] = [None] * len(self._blocks)
+    def __init__(self, api: Any, blocks: list[Block], size: float) -> None:
+        self._api, self._blocks, self._size = api, blocks, size
+        self._handles: list[Any] = [None] * len(blocks)
+        self._colors: list[np.ndarray | None] = [None] * len(blocks)
+        self._shown: list[np.ndarray | None] = [None] * len(blocks)
 
     @property
     def num_shown(self) -> int:

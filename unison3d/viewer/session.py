@@ -13,20 +13,19 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Collection, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from unison3d.errors import PromptError
-from unison3d.structures import Box, Click, PointScene
-from unison3d.superpoints import compute_superpoints
+from unison3d.structures import PointScene
 from unison3d.viewer.background import BackgroundWork, Progress
 from unison3d.viewer.journal import Journal, SceneIdentity
 from unison3d.viewer.label_source import from_result
 from unison3d.viewer.labels import LabelEvent, SceneLabels
 from unison3d.viewer.layers import Layer
-from unison3d.viewer.model_facts import ModelFacts
-from unison3d.viewer.object_boxes import object_boxes
 from unison3d.viewer.scene_layers import known_layers, scene_layer
+from unison3d.viewer.scene_outline import SceneOutline
 from unison3d.viewer.session_answers import (
     MaskAnswer,
     NotReadyError,
@@ -35,7 +34,10 @@ from unison3d.viewer.session_answers import (
     VocabularyAnswer,
 )
 from unison3d.viewer.shared_model import SharedModel, watched
-from unison3d.viewer.words import ask_sentence, ask_vocabulary
+
+if TYPE_CHECKING:
+    from unison3d.structures import Box, Click
+    from unison3d.viewer.model_facts import ModelFacts
 
 __all__ = [
     'MaskAnswer',
@@ -90,6 +92,16 @@ class SceneSession:
         self._lock = threading.RLock()
         self._prompts: dict[int, list[Click | Box]] = {}
         self._boxes: tuple[int, dict[int, np.ndarray]] = (-1, {})
+        self._outline: SceneOutline | None = None
+        self._outline_lock = threading.Lock()
+
+    @property
+    def outline(self) -> SceneOutline:
+        """How the points are drawn, the same for all tabs; found at the first call."""
+        with self._outline_lock:
+            if self._outline is None:
+                self._outline = SceneOutline.of(self.scene.points)
+            return self._outline
 
     # ------------------------------------------------------------------ encoding
 
@@ -119,12 +131,17 @@ class SceneSession:
         """Be told of every step of the encoding, on its thread; returns what ends it."""
         return self._work.subscribe(callback)
 
-    def close(self) -> None:
-        """Stop the encoding and close the journal."""
+    def close(self, wait: bool = True) -> None:
+        """Stop the encoding and close the journal.
+
+        Args:
+            wait: until the encoding has stopped, which may take as long as one step of it.
+        """
         self._work.cancel()
-        self._work.wait()
         if self.journal is not None:
             self.journal.close()
+        if wait:
+            self._work.wait()
 
     def __enter__(self) -> SceneSession:
         return self
@@ -135,6 +152,11 @@ class SceneSession:
     def _encode(self) -> None:
         report = self._work.report
         report(0.02, 'loading the weights')
+        # Here and elsewhere, what needs torch or numba is imported where it is used: a scan is
+        # shown before they are there.
+        from unison3d.superpoints import compute_superpoints
+        from unison3d.viewer.model_facts import ModelFacts
+
         segmenter = self._model.segmenter()
         scene = self.scene
         if scene.superpoints is None and segmenter.model.data_preprocessor.keys != 'voxels':
@@ -181,6 +203,8 @@ class SceneSession:
             PromptError: the click is far from every point. It is not kept.
         """
         self._ready('A click')
+        from unison3d.structures import Click
+
         return self._prompted(object, Click(self._to_file(point), bool(positive), 0))
 
     def box(
@@ -192,6 +216,8 @@ class SceneSession:
     ) -> MaskAnswer:
         """A box around an object: centre, size and turn about z in radians; else as a click."""
         self._ready('A box')
+        from unison3d.structures import Box
+
         span = tuple(float(length) for length in size)
         return self._prompted(object, Box(self._to_file(center), span, float(yaw), 0))
 
@@ -222,6 +248,8 @@ class SceneSession:
         return answer
 
     def _answer(self, number: int, prompts: list[Click | Box]) -> MaskAnswer:
+        from unison3d.structures import Box, Click
+
         clicks = [item for item in prompts if isinstance(item, Click)]
         boxes = [item for item in prompts if isinstance(item, Box)]
         segmenter = self._ready('A click').segmenter
@@ -257,6 +285,8 @@ class SceneSession:
             MissingDependencyError: sentences need the extra ``text``.
         """
         segmenter = self._ready('A sentence').segmenter
+        from unison3d.viewer.words import ask_sentence
+
         with self._model.use():
             return ask_sentence(segmenter, sentence, self.objects_inside)
 
@@ -272,6 +302,8 @@ class SceneSession:
             MissingDependencyError: names the model does not know need the extra ``text``.
         """
         segmenter = self._ready('A vocabulary').segmenter
+        from unison3d.viewer.words import ask_vocabulary
+
         with self._model.use():
             return ask_vocabulary(segmenter, names)
 
@@ -293,6 +325,8 @@ class SceneSession:
 
     def objects(self) -> list[ObjectInfo]:
         """The objects of the labels with their boxes."""
+        from unison3d.viewer.object_boxes import object_boxes
+
         version, ids, table = self.labels.snapshot()
         known, boxes = self._boxes
         if known != version:

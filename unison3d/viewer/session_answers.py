@@ -35,17 +35,19 @@ class MaskAnswer:
 
 @dataclass(frozen=True, eq=False)
 class SentenceAnswer:
-    """What a model thinks a sentence means.
+    """What a model thinks a sentence or an open phrase means.
 
     Attributes:
         text: the sentence.
         heat: float32, (S,), 0 to 1. Probability of every superpoint to be meant; of models that
-            give none, the score inside the mask and 0 outside.
+            give none, the score inside the mask and 0 outside. Of a phrase, how well it fits.
         superpoints: int64, (N,).
         mask: bool, (N,). The answer of the model itself.
-        score: 0 to 1.
+        score: 0 to 1. Of a phrase, the largest heat.
         objects: ids of the labels that lie in the answer with most of their points, the fullest
             first.
+        open: it was understood as a phrase that anything may fit, not as a sentence about a
+            certain object.
     """
 
     text: str
@@ -54,6 +56,7 @@ class SentenceAnswer:
     mask: np.ndarray
     score: float
     objects: tuple[int, ...]
+    open: bool = False
 
     def mask_above(self, threshold: float | None) -> np.ndarray:
         """bool, (N,): points whose heat is at least the threshold, and not zero.

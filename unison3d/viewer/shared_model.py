@@ -6,10 +6,12 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import torch
+if TYPE_CHECKING:
+    import torch
 
-from unison3d.apis import Segmenter
+    from unison3d.apis import Segmenter
 
 __all__ = ['SharedModel', 'watched']
 
@@ -66,6 +68,9 @@ class SharedModel:
             CheckpointError: the weights cannot be loaded.
             ConfigError: the device cannot be used.
         """
+        # Here and not at the top: the page is shown before torch is imported, which takes seconds.
+        from unison3d.apis import Segmenter
+
         # Another lock than that of the computing, which may take long.
         with self._load_lock:
             if self._loaded is None:

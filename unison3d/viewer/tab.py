@@ -15,10 +15,9 @@ from unison3d.viewer.drafts import Drafts
 from unison3d.viewer.labels import LabelEvent
 from unison3d.viewer.layers import Layer, class_layer, color_layer, object_layer
 from unison3d.viewer.library import LibraryEntry
-from unison3d.viewer.picking import PointPicker
-from unison3d.viewer.scene_view import PointsOnPage, point_spacing
+from unison3d.viewer.scene_view import PointsOnPage
 from unison3d.viewer.session import SceneSession, SentenceAnswer, VocabularyAnswer
-from unison3d.viewer.view_camera import Eye, ceiling_cut, first_eye, look_at_box
+from unison3d.viewer.view_camera import Eye, look_at_box
 from unison3d.viewer.workspace import Workspace
 
 __all__ = ['OWN_CLASSES', 'OWN_OBJECTS', 'Tab']
@@ -60,13 +59,14 @@ class Tab:
         self._colors = np.zeros((0, 3), np.uint8)
         self.points: PointsOnPage | None = None
         self.point_size = 0.02
-        self._picker: PointPicker | None = None
         self._listeners: dict[str, list[Callable[..., None]]] = {}
         self._unsubscribe: list[Callable[[], None]] = []
         #: Held while the scene changes, and by those who need that it stays.
         self.lock = threading.RLock()
         self._drawing, self._stale = threading.Lock(), threading.Event()
         self._highlight: list[Any] = []
+        self._look: tuple[Any, ...] = ()
+        self._drawn: Any = None
         self.closed = False
 
     # ------------------------------------------------------------------ panels
@@ -78,9 +78,10 @@ class Tab:
         self._listeners.setdefault(what, []).append(callback)
 
     def tell(self, what: str, *values: Any) -> None:
-        """Call those who listen."""
+        """Call those who listen, as long as the tab is there."""
         for callback in self._listeners.get(what, ()):
-            callback(*values)
+            if not self.closed:
+                callback(*values)
 
     def guarded(self, function: Callable[..., None]) -> Callable[..., None]:
         """A callback whose errors are shown on the page."""
@@ -113,12 +114,17 @@ class Tab:
         return self.workspace.library.entry(self.key)
 
     def open(self, key: str) -> None:
-        """Show a scene.
+        """Show a scene. The model looks at it once somebody starts the session.
 
         Raises:
             SceneError, FileFormatError, ConfigError: see :meth:`Workspace.acquire`.
         """
         session = self.workspace.acquire(key)
+        try:
+            outline = session.outline
+        except BaseException:
+            self.workspace.release(key)
+            raise
         with self.lock:
             if self.closed:
                 # It was closed while the scan was read, so nobody else would release it.
@@ -129,11 +135,8 @@ class Tab:
             self.drafts = Drafts(session, self.number)
             self.answer = self.own = self.selected = None
             self.hidden = {}
-            points = session.scene.points
-            self.cut = ceiling_cut(points)
-            self._picker = PointPicker(points)
-            self.point_size = point_spacing(points)
-            self.points = PointsOnPage(self.client.scene, points, self.point_size)
+            self.cut, self.point_size = outline.cut, outline.spacing
+            self.points = PointsOnPage(self.client.scene, outline.blocks, self.point_size)
             self.layer_name = 'instance' if session.labels.objects else 'color'
             if session.scene.colors is None and self.layer_name == 'color':
                 self.layer_name = 'height'
@@ -143,8 +146,6 @@ class Tab:
             ]
         self.redraw()
         self.fly(self.first_eye(), steps=1)
-        # After the picture: the two would share the processor.
-        session.start()
         self.tell('scene')
         self.tell('progress', session.progress)
 
@@ -220,26 +221,41 @@ class Tab:
             session, points = self.session, self.points
             if session is None or points is None or self.closed:
                 return
-            layer = self._current_layer(session)
-            colors = layer.colors
-            # The answer to a sentence stands on grey, where it is the only colour.
-            if self.strength < 1 and self.layer_name != 'heat':
-                under = color_layer(session.scene, dark=self.dark).colors
-                mixed = under + (colors.astype(np.float32) - under) * np.float32(self.strength)
-                colors = np.rint(mixed).astype(np.uint8)
-            colors = self.drafts.paint(colors)
-            visible = layer.visible
-            if self.cut is not None:
-                below = session.scene.points[:, 2] < self.cut
-                visible = below if visible is None else below & visible
-            self.layer, self.visible, self._colors = layer, visible, colors
-            points.show(colors, visible)
+            self.layer, colors, self.visible = self._under_drafts(session)
+            self._colors = self.drafts.paint(colors)
+            points.show(self._colors, self.visible)
             self.client.flush()
         self.tell('layer')
 
-    def _current_layer(self, session: SceneSession) -> Layer:
+    def _under_drafts(self, session: SceneSession) -> tuple[Layer, np.ndarray, np.ndarray | None]:
+        """The layer, its colours on those of the scan, and the points that are shown.
+
+        Kept, since a click changes none of it, and of millions of points it takes a while.
+        """
         name = self.layer_name if self.layer_name in self.layers() else 'color'
         self.layer_name = name
+        hidden = tuple(sorted(self.hidden.get(name, ())))
+        version = session.labels.version if name == 'instance' else 0
+        look = session, name, hidden, version, self.dark, self.strength, self.cut
+        look += self.answer, self.threshold, self.own
+        if look == self._look:
+            return self._drawn
+        layer = self._current_layer(session)
+        colors, visible = layer.colors, layer.visible
+        # The answer to a sentence stands on grey, where it is the only colour.
+        if self.strength < 1 and name not in ('color', 'heat'):
+            under = color_layer(session.scene, dark=self.dark).colors
+            mixed = under + (colors.astype(np.float32) - under) * np.float32(self.strength)
+            colors = np.rint(mixed).astype(np.uint8)
+        if self.cut is not None:
+            below = session.scene.points[:, 2] < self.cut
+            visible = below if visible is None else below & visible
+        # The version was read before the labels were, so an edit in between is drawn anew.
+        self._look, self._drawn = look, (layer, colors, visible)
+        return self._drawn
+
+    def _current_layer(self, session: SceneSession) -> Layer:
+        name = self.layer_name
         options = {'hidden': self.hidden.get(name, ()), 'dark': self.dark}
         if name == OWN_CLASSES:
             return class_layer(self.own.semantic, self.own.names, **options)
@@ -276,7 +292,7 @@ class Tab:
 
     def first_eye(self) -> Eye:
         """A view of the whole scene."""
-        return first_eye(self.session.scene.points, self._narrow_fov())
+        return self.session.outline.home.eye(self._narrow_fov())
 
     def _narrow_fov(self) -> float:
         """Field of view across the shorter side of the picture, radians."""
@@ -299,7 +315,10 @@ class Tab:
 
     def pick(self, origin: np.ndarray, direction: np.ndarray) -> int | None:
         """Row of the point under the cursor."""
-        hit = self._picker.pick(
+        # Here, since the first picture does not need compiled loops, nor wait for them.
+        from unison3d.viewer.picking import PointPicker
+
+        hit = PointPicker(self.session.scene.points).pick(
             origin,
             direction,
             radius=0.5 * self.point_size,

@@ -9,9 +9,19 @@ import numpy as np
 from unison3d.errors import PromptError
 from unison3d.viewer._camera import choose_azimuth
 
-__all__ = ['Eye', 'box_from_rectangle', 'ceiling_cut', 'first_eye', 'orbit', 'look_at_box']
+__all__ = [
+    'Eye',
+    'Home',
+    'box_from_rectangle',
+    'ceiling_cut',
+    'first_eye',
+    'look_at_box',
+    'orbit',
+]
 
 _SAMPLE = 40_000
+#: Points that choose the side to look from; more choose the same one, later.
+_CHOOSING = 8_000
 #: metres; on the same surface, the depths of neighbouring points differ by less.
 _SURFACE = 0.08
 
@@ -24,20 +34,40 @@ class Eye:
     target: np.ndarray
 
 
-def first_eye(points: np.ndarray, fov: float = 0.9) -> Eye:
+@dataclass(frozen=True, eq=False)
+class Home:
     """A view of a whole scene, obliquely from above, from where most of it is in sight.
 
-    Args:
-        points: float, (N, 3).
-        fov: vertical field of view, radians.
+    Attributes:
+        middle: float64, (3,), metres.
+        azimuth: radians.
+        size: metres across.
     """
-    if not len(points):
-        return Eye(np.array([2.0, -2.0, 2.0]), np.zeros(3))
-    sample = points[:: -(-len(points) // _SAMPLE)].astype(np.float64)
-    low, high = np.percentile(sample, [1, 99], axis=0)
-    middle = (low + high) / 2
-    azimuth = np.radians(choose_azimuth((sample - middle).astype(np.float32), 45.0, True))
-    return _from(middle, azimuth, np.radians(48.0), np.linalg.norm(high - low), fov)
+
+    middle: np.ndarray
+    azimuth: float
+    size: float
+
+    @classmethod
+    def of(cls, points: np.ndarray) -> Home:
+        """The view of points, float (N, 3)."""
+        if not len(points):
+            return cls(np.zeros(3), float(np.radians(-45.0)), 3.0)
+        sample = points[:: -(-len(points) // _SAMPLE)].astype(np.float64)
+        low, high = np.percentile(sample, [1, 99], axis=0)
+        middle = (low + high) / 2
+        few = (sample[:: -(-len(sample) // _CHOOSING)] - middle).astype(np.float32)
+        azimuth = float(np.radians(choose_azimuth(few, 45.0, True)))
+        return cls(middle, azimuth, float(np.linalg.norm(high - low)))
+
+    def eye(self, fov: float = 0.9) -> Eye:
+        """Where a camera with this field of view stands, radians across the shorter side."""
+        return _from(self.middle, self.azimuth, np.radians(48.0), self.size, fov)
+
+
+def first_eye(points: np.ndarray, fov: float = 0.9) -> Eye:
+    """The eye of :class:`Home`."""
+    return Home.of(points).eye(fov)
 
 
 def look_at_box(box: np.ndarray, eye: Eye, fov: float = 0.9) -> Eye:

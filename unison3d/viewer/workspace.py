@@ -80,4 +80,5 @@ class Workspace:
 
     def _close_unused(self) -> None:
         for key in [key for key in self._sessions if not self._users.get(key)]:
-            self._sessions.pop(key).close()
+            # Tabs wait for the lock meanwhile.
+            self._sessions.pop(key).close(wait=False)

@@ -1,0 +1,78 @@
+"""The list of photos, without a page."""
+
+from __future__ import annotations
+
+from unittest.mock import MagicMock
+
+import numpy as np
+import pytest
+
+from tests.test_io.frame_samples import matrix, scannet, write
+from unison3d.structures import Camera, Frame, FrameSet, PointScene
+from unison3d.viewer.labels import SceneLabels
+from unison3d.viewer.panel_frames import MAX_FRAMES, FramesPanel
+from unison3d.viewer.tab import Tab
+
+CAMERA = Camera(32, 24, np.array([[30.0, 0, 15], [0, 30, 11], [0, 0, 1]]), np.eye(4))
+
+
+def make_panel(scale=1.0, **fields):
+    """A panel that has been told of a scene, and the mocks of its controls."""
+    scene = PointScene(np.zeros((10, 3), np.float32), origin=np.array([5e5, 0, 0]), **fields)
+    tab = Tab(MagicMock(), MagicMock(), 1)
+    tab.session = MagicMock(scene=scene, scale=scale, labels=SceneLabels(10))
+    tab.say = MagicMock()
+    gui = MagicMock()
+    panel = FramesPanel(tab, gui)
+    tab.tell('scene')
+    return panel, tab, gui
+
+
+def test_a_thousand_photos():
+    """None of the files exists: no image is read before it is looked at."""
+    poses = np.tile(np.eye(4), (1000, 1, 1))
+    poses[:, 0, 3] = 5e5 + np.arange(1000)
+    frames = tuple(Frame(f'{i}', CAMERA.moved(pose)) for i, pose in enumerate(poses))
+    panel, tab, gui = make_panel(frames=FrameSet(frames, {'a': 'pose is zero'}))
+    names = gui.add_dropdown.return_value.options
+    assert 50 <= len(names) <= MAX_FRAMES
+    assert np.ptp(np.diff([int(name) for name in names])) == 0
+    note = gui.add_markdown.return_value.content
+    assert f'{len(names)} of 1,000 photos' in note
+    assert '1 more cannot be used: pose is zero' in note
+    gui.add_checkbox.return_value.value = True
+    panel._draw()
+    add = tab.client.scene.add_camera_frustum
+    placed = [call.kwargs['position'] for call in add.call_args_list]
+    # Near the local zero of the scene.
+    np.testing.assert_allclose(placed, [(int(name), 0, 0) for name in names])
+
+
+def test_photos_in_a_scan_folder(tmp_path):
+    write(tmp_path, scannet())
+    _, _, gui = make_panel(source=tmp_path)
+    assert gui.add_dropdown.return_value.options == ('0', '1', '2')
+    # In millimetres the scan is not where the cameras are.
+    _, _, gui = make_panel(source=tmp_path, scale=0.001)
+    assert not gui.add_folder.return_value.__enter__.return_value.visible
+    (tmp_path / 'pose' / '1.txt').write_bytes(matrix(2 * np.eye(4)))
+    _, tab, gui = make_panel(source=tmp_path)
+    title, text, _ = tab.say.call_args.args
+    assert 'cannot be read' in title and 'rigid' in text
+    assert not gui.add_folder.return_value.__enter__.return_value.visible
+
+
+def test_a_photo_that_cannot_be_read_is_not_shown_later():
+    panel, tab, gui = make_panel(frames=FrameSet((Frame('a', CAMERA),)))
+    picture, chosen = gui.add_image.return_value, gui.add_dropdown.return_value
+    chosen.value = 'a'
+    panel._look()
+    assert picture.visible and panel._shown
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Frame, 'read_color', MagicMock(side_effect=OSError('gone')))
+        panel._frames = FrameSet((Frame('a', CAMERA, MagicMock()),))
+        with pytest.raises(OSError, match='gone'):
+            panel._look()
+    assert not picture.visible
+    tab.tell('labels', None)
+    assert not picture.visible
