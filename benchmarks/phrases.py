@@ -205,7 +205,7 @@ def print_tables(ranked: dict, totals: dict, ious: dict, none: dict) -> None:
 def fit(segmenter: Segmenter) -> None:
     """Logistic regression of "fits" on the cosine, over the phrases to choose by."""
     task = segmenter.model.tasks['open_vocabulary']
-    names = task.test_vocabulary
+    names = task.vocabulary
     things = task.encoder.encode_unit([f'a {name}' for name in names])
     mean = things.mean(dim=0)
     meant = F.normalize(task.encoder.encode_unit(list(CHOICE)) - mean, dim=1)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import copy
 import json
+from functools import partial
+from pathlib import Path
 
 import pytest
 import torch
 from tiny import scene_inputs, tiny_config
 
 from unison3d.apis import Segmenter
-from unison3d.apis.converted_model import complete_weights
+from unison3d.apis.converted_model import _plain, complete_weights
 from unison3d.cli.main import main
 from unison3d.convert import get_system, translate_back
 from unison3d.engine import read_weights
@@ -124,6 +126,26 @@ def test_a_config_that_does_not_fit(release, capsys):
     words = [folder / 'room.ply', '--weights', folder / 'out.safetensors', '--out', folder / 'no']
     assert main(['infer', *map(str, words)]) == 5
     assert '--config' in capsys.readouterr().err
+
+
+def test_hooks_that_do_not_say_one_file(release, capsys):
+    system, folder, _ = release
+    hook = {'type': 'ClassEmbeddingsHook', 'path': str(folder / 'classes.pth')}
+    for hooks, message in (([{'type': hook['type']}], 'no path'), ([hook, hook], 'has 2')):
+        text = f'model = {model_config(system)!r}\ncustom_hooks = {hooks!r}\n'
+        (folder / 'hooks.py').write_text(text)
+        assert convert(folder, system, '--config', folder / 'hooks.py') == 2
+        assert message in (error := capsys.readouterr().err)
+        assert 'hooks.py' in error
+
+
+def test_settings_that_json_has_no_word_for():
+    """A path is its text; a class would become one that nothing reads back."""
+    system = get_system('oneformer3d')
+    with pytest.raises(ConfigError, match=r'small\.py: .*of the type type'):
+        complete_weights(system, {}, {'type': PointScene}, source='small.py')
+    description = json.dumps({'a': Path('b')}, default=partial(_plain, 'small.py'))
+    assert json.loads(description) == {'a': 'b'}
 
 
 def test_systems_without_a_whole_model():

@@ -7,7 +7,7 @@ import torch
 
 from unison3d.cli.evaluation_report import scene_panels
 from unison3d.cli.main import main
-from unison3d.structures import SCANNET20, InstanceMasks, SceneSample
+from unison3d.structures import S3DIS, SCANNET20, InstanceMasks, SceneSample
 
 CHAIR = SCANNET20.index('chair')
 
@@ -37,6 +37,19 @@ def test_found_objects_have_the_colours_of_the_true_ones():
     wall, chair = SCANNET20.palette[0] / 255, SCANNET20.palette[CHAIR] / 255
     np.testing.assert_allclose(panels['classes: truth'][0], wall, atol=1e-6)
     np.testing.assert_allclose(panels['classes: predicted'][0], chair, atol=1e-6)
+
+
+def test_walls_of_s3dis_are_no_objects_in_the_panoptic_map():
+    """They have instances there, which the metric and the pictures leave out alike."""
+    sample, chair = make_sample(), S3DIS.index('chair')
+    wall = S3DIS.index('wall')
+    labels = torch.tensor([wall, chair, chair]).repeat_interleave(3)
+    sample.gt_semantic = sample.pred_panoptic_semantic = labels
+    sample.gt_instances = torch.tensor([2, 0, 1]).repeat_interleave(3)
+    panels = scene_panels(sample, S3DIS, 9, stuff=(wall,))
+    np.testing.assert_array_equal(panels['objects: truth'], panels['objects: predicted'])
+    np.testing.assert_array_equal(panels['objects: truth'][:3], 0.25)
+    assert not (scene_panels(sample, S3DIS, 9)['objects: predicted'][:3] == 0.25).all()
 
 
 def test_an_object_that_is_not_there_has_a_colour_of_its_own():

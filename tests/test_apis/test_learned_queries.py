@@ -11,7 +11,9 @@ from tiny import scene_inputs
 from unison3d.apis import Segmenter
 from unison3d.errors import ConfigError
 from unison3d.io import read_semantickitti_labels
-from unison3d.structures import S3DIS, PointScene
+from unison3d.structures import S3DIS, InstanceMasks, PointScene
+from unison3d.viewer.label_source import from_result
+from unison3d.viewer.palettes import object_colors, stuff_colors
 
 MIXED = {
     'type': 'MixedLabelSetsTask',
@@ -40,7 +42,7 @@ def test_the_scene_is_cut_into_the_voxels_of_the_model(tmp_path):
 
 def test_stuff_of_s3dis_is_no_object(tmp_path):
     """All 13 classes have instances; in the panoptic map eight of them are stuff."""
-    result = segmenter({}).predict('panoptic')
+    result = segmenter({}).predict(['panoptic', 'instance'])
     # Half floor, which is stuff, a chair, and two thirds of the rest another one.
     half = np.arange(2000) < 1000
     chairs = np.where(np.arange(2000) < 1400, 13, 14)
@@ -53,6 +55,17 @@ def test_stuff_of_s3dis_is_no_object(tmp_path):
     np.testing.assert_array_equal(instances, np.where(half, 0, chairs - 12))
     floor = np.float32(S3DIS.palette[1]) / 255
     np.testing.assert_allclose(result.colorings()['panoptic'][:1000], np.tile(floor, (1000, 1)))
+    # Neither is it in the viewer: no instance gives it a score, and its colour is a quiet one.
+    masks = torch.ones((1, int(result.superpoint_table.sizes.size)), dtype=torch.bool)
+    superpoints = result.sample.pred_instances.superpoints
+    result.sample.pred_instances = InstanceMasks(
+        masks, superpoints, torch.tensor([8]), torch.tensor([0.5])
+    )
+    ground, *things = from_result(result).objects
+    assert [item.score for item in (ground, *things)] == [1.0, 0.5, 0.5]
+    assert ground.color == tuple(stuff_colors(2)[1])
+    assert [item.color for item in things] == [tuple(row) for row in object_colors([2, 3])]
+    assert len(np.unique(stuff_colors(8), axis=0)) == len(result.panoptic_stuff) == 8
 
 
 def test_questions_that_a_model_leaves_out(tmp_path):

@@ -105,6 +105,8 @@ def test_moved():
     moved = points @ T[:3, :3].T + T[:3, 3]
     back = camera.moved(T).project(moved)[0]
     np.testing.assert_allclose(back, camera.project(points)[0], atol=1e-9)
+    with pytest.raises(SceneError, match='T is .*rigid'):
+        camera.moved(2 * np.eye(4))
 
 
 def bad_pose(change: str) -> np.ndarray:

@@ -15,7 +15,7 @@ from tests.test_io.frame_samples import (
     write,
 )
 from unison3d.errors import ConfigError, SceneError
-from unison3d.structures import read_frames
+from unison3d.structures import FrameSet, read_frames
 
 
 @pytest.mark.parametrize('layout', WITH_DEPTH)
@@ -125,7 +125,8 @@ def test_a_moved_set(tmp_path):
         expected = before.camera.project(frames.points)
         for found, known in zip(after.camera.project(moved.points), expected, strict=True):
             np.testing.assert_allclose(found, known, atol=1e-6)
-    with pytest.raises(SceneError, match='rigid'):
-        frames.moved(2 * np.eye(4))
+    for some in (frames, FrameSet(())):
+        with pytest.raises(SceneError, match='frames.*rigid'):
+            some.moved(2 * np.eye(4))
     with pytest.raises(SceneError, match='shape'):
         frames.moved(np.eye(3))

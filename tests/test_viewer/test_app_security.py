@@ -84,11 +84,22 @@ def test_a_person_comes_in_with_the_token_and_again_with_the_cookie(app, person)
     # Nobody reads the token over a shoulder, and no script reads the cookie.
     assert page.url == plain
     (cookie,) = person.cookies()
-    assert cookie['httpOnly'] and cookie['sameSite'] == 'Strict'
+    assert cookie['httpOnly'] and cookie['sameSite'] == 'Lax'
     assert page.evaluate('document.cookie') == ''
 
     assert come_in(app, page, lambda: page.reload(wait_until='commit')).status == 200
     assert page.evaluate(KNOCK, plain.replace('http:', 'ws:')) == 'open'
+    page.close()
+
+
+def test_the_address_can_be_followed_from_another_site(app, person, elsewhere):
+    """As from a mail that is read in the browser; the port makes no other site, the name does."""
+    page = person.new_page()
+    page.goto(elsewhere.replace('127.0.0.1', 'localhost'))
+    page.set_content(f'<a href="{app.url}">scan</a>')
+    with page.expect_response(app.url.partition('?')[0]) as answer:
+        page.click('a', no_wait_after=True)
+    assert answer.value.status == 200
     page.close()
 
 

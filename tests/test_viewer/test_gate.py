@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
+import time
 from http import HTTPStatus
 
 import pytest
@@ -12,7 +13,7 @@ import pytest
 from unison3d.errors import ConfigError
 from unison3d.viewer import gate as gate_module
 from unison3d.viewer.gate import Gate
-from unison3d.viewer.limits import MAX_CONNECTIONS, MAX_HEAD
+from unison3d.viewer.limits import MAX_CONNECTIONS, MAX_HEAD, MAX_WAITING
 
 SECRET = 'open-sesame'
 
@@ -61,7 +62,7 @@ def test_others_need_the_token():
     status, lines = gate.judge(head(f'GET /?token={gate.token} HTTP/1.1', Host='10.0.0.7'))
     assert status == HTTPStatus.SEE_OTHER
     assert lines[1] == 'Location: /'
-    assert 'HttpOnly' in lines[0] and 'SameSite=Strict' in lines[0]
+    assert 'HttpOnly' in lines[0] and 'SameSite=Lax' in lines[0]
     cookie = lines[0].split(': ')[1].split(';')[0]
     assert gate.judge(head(Cookie=f'a=b; {cookie}'))[0] is None
     assert gate.judge(head(Cookie=cookie + 'x'))[0] == HTTPStatus.UNAUTHORIZED
@@ -207,12 +208,27 @@ def test_a_server_that_talks_nonsense_is_left(gate, inner):
     assert ask(gate, head()) == b''
 
 
-def test_not_more_connections_than_allowed(gate):
+def test_not_more_connections_than_allowed(gate, inner):
+    inner.answer = b'HTTP/1.1 101 Switching Protocols\r\n\r\nhello'
     with contextlib.ExitStack() as stack:
         for _ in range(MAX_CONNECTIONS):
-            stack.enter_context(connect(gate))
-        assert ask(gate, b'').startswith(b'HTTP/1.1 503')
-    assert ask(gate, head()).startswith(b'HTTP/1.1 200')
+            person = stack.enter_context(connect(gate))
+            person.sendall(head())
+            assert hear(person) == inner.answer
+        assert ask(gate, head()).startswith(b'HTTP/1.1 503')
+    end = time.monotonic() + 20
+    while not ask(gate, head()).startswith(b'HTTP/1.1 101'):
+        assert time.monotonic() < end, 'those who left are still counted'
+
+
+def test_who_says_nothing_keeps_nobody_out(gate):
+    with contextlib.ExitStack() as stack:
+        oldest, *others = [stack.enter_context(connect(gate)) for _ in range(MAX_WAITING)]
+        assert ask(gate, head()).startswith(b'HTTP/1.1 200')
+        # One had to go for it, and only that one.
+        assert oldest.recv(1) == b''
+        others[0].sendall(head())
+        assert hear(others[0]).startswith(b'HTTP/1.1 200')
 
 
 def test_who_says_nothing_is_shown_out(inner, monkeypatch):
@@ -230,3 +246,6 @@ def test_an_address_that_cannot_be_listened_on(gate):
         Gate(1, SECRET, port=gate.port).start()
     with pytest.raises(ConfigError, match='--host is empty'):
         Gate(1, SECRET, host='').start()
+    for wrong in ({'host': 'a..b'}, {'port': 65536}):
+        with pytest.raises(ConfigError, match='another --host'):
+            Gate(1, SECRET, **wrong).start()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import http.client
 import time
 
@@ -10,6 +11,7 @@ import pytest
 from unison3d.errors import MissingDependencyError
 from unison3d.viewer.inner_server import SECRET_HEADER, start_inner_server
 from unison3d.viewer.limits import MAX_MESSAGE, MAX_PICTURE
+from unison3d.viewer.touch import _SCRIPT
 
 viser = pytest.importorskip('viser')
 websockets_client = pytest.importorskip('websockets.sync.client')
@@ -61,6 +63,27 @@ def connect(port, headers, **options):
     )
 
 
+def until(is_so):
+    end = time.monotonic() + 20
+    while not is_so():
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+@pytest.fixture
+def heard(server, monkeypatch):
+    """Kinds of the messages that viser hands to anybody."""
+    kinds = []
+    handle = server._websock_server._handle_incoming_message
+
+    async def listen(client, message):
+        kinds.append(type(message).__name__)
+        await handle(client, message)
+
+    monkeypatch.setattr(server._websock_server, '_handle_incoming_message', listen)
+    return kinds
+
+
 @pytest.mark.parametrize('headers', WRONG)
 def test_files_need_the_secret(server, headers):
     assert get(server.get_port(), headers) == (403, b'Forbidden\n')
@@ -83,6 +106,10 @@ def test_with_the_secret_it_serves(server):
     status, page = get(server.get_port(), {SECRET_HEADER: SECRET})
     assert status == 200
     assert b'<html' in page
+    # This version of viser has the place for the line that lets fingers click.
+    assert _SCRIPT in page
+    packed = get(server.get_port(), {SECRET_HEADER: SECRET, 'Accept-Encoding': 'gzip'})[1]
+    assert gzip.decompress(packed) == page
     with connect(server.get_port(), {SECRET_HEADER: SECRET}) as tab:
         assert tab.recv(timeout=20)
 
@@ -109,15 +136,19 @@ def test_other_servers_of_this_process_are_as_they_were(server):
     ],
     ids=lambda message: message.get('type', 'no type') if isinstance(message, dict) else 'other',
 )
-def test_what_nobody_has_to_send_ends_the_connection(server, message):
+def test_what_nobody_has_to_send_ends_the_connection(server, heard, message):
     with connect(server.get_port(), {SECRET_HEADER: SECRET}, max_size=None) as tab:
+        # viser knows a tab from its first message of the camera on.
+        tab.send(msgpack.encode(CAMERA))
+        until(lambda: server.get_clients() and heard)
         tab.send(message if isinstance(message, str) else msgpack.encode(message))
         with pytest.raises(exceptions.ConnectionClosedError) as closed:
             for _ in range(1000):
                 tab.recv(timeout=20)
     # 1009 is said by websockets itself where a message is larger than any may be.
     assert closed.value.rcvd.code in (1008, 1009)
-    assert server.get_clients() == {}
+    until(lambda: not server.get_clients())
+    assert heard == ['ViewerCameraMessage']
 
 
 def test_what_a_tab_sends_arrives(server):
@@ -132,9 +163,7 @@ def test_what_a_tab_sends_arrives(server):
         }
         tab.send(msgpack.encode(picture))
         tab.send(msgpack.encode(CAMERA))
-        for _ in range(400):
-            if not seen:
-                time.sleep(0.05)
+        until(lambda: seen)
     assert seen == [10]
 
 

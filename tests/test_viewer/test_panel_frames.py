@@ -34,7 +34,8 @@ def test_a_thousand_photos():
     poses[:, 0, 3] = 5e5 + np.arange(1000)
     frames = tuple(Frame(f'{i}', CAMERA.moved(pose)) for i, pose in enumerate(poses))
     panel, tab, gui = make_panel(frames=FrameSet(frames, {'a': 'pose is zero'}))
-    names = gui.add_dropdown.return_value.options
+    none, *names = gui.add_dropdown.return_value.options
+    assert none == gui.add_dropdown.return_value.value == '-'
     assert 50 <= len(names) <= MAX_FRAMES
     assert np.ptp(np.diff([int(name) for name in names])) == 0
     note = gui.add_markdown.return_value.content
@@ -51,7 +52,7 @@ def test_a_thousand_photos():
 def test_photos_in_a_scan_folder(tmp_path):
     write(tmp_path, scannet())
     _, _, gui = make_panel(source=tmp_path)
-    assert gui.add_dropdown.return_value.options == ('0', '1', '2')
+    assert gui.add_dropdown.return_value.options == ('-', '0', '1', '2')
     # In millimetres the scan is not where the cameras are.
     _, _, gui = make_panel(source=tmp_path, scale=0.001)
     assert not gui.add_folder.return_value.__enter__.return_value.visible
@@ -70,9 +71,31 @@ def test_a_photo_that_cannot_be_read_is_not_shown_later():
     assert picture.visible and panel._shown
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Frame, 'read_color', MagicMock(side_effect=OSError('gone')))
-        panel._frames = FrameSet((Frame('a', CAMERA, MagicMock()),))
+        frames = FrameSet((Frame('a', CAMERA, MagicMock()),))
+        panel._opened = panel._opened._replace(frames=frames)
         with pytest.raises(OSError, match='gone'):
             panel._look()
     assert not picture.visible
     tab.tell('labels', None)
     assert not picture.visible
+
+
+def test_a_photo_is_read_as_a_file_of_its_own_scene():
+    """Also where another scene is opened while it is read; that one shows no photo then."""
+    panel, tab, gui = make_panel(frames=FrameSet((Frame('a', CAMERA),)))
+    chosen, reading = gui.add_dropdown.return_value, tab.workspace.library.reading
+    panel._opened = panel._opened._replace(key='first')
+    tab.key = 'second'
+    chosen.value = 'a'
+    panel._look()
+    assert reading.call_args.args == ('first',)
+    assert panel._shown
+    reading.return_value.__enter__.side_effect = lambda: setattr(panel, '_opened', None)
+    panel._look()
+    assert not panel._shown and not gui.add_image.return_value.visible
+
+
+def test_standing_where_no_photo_was_chosen_is_a_message():
+    panel, tab, _ = make_panel(frames=FrameSet((Frame('a', CAMERA),)))
+    panel._fly()
+    assert 'Choose a photo' in tab.say.call_args.args[0]

@@ -157,11 +157,19 @@ def test_an_open_phrase_is_answered_through_names(ready, monkeypatch):
     answer = ready.ask('somewhere to sit')
     assert answer.open
     assert np.array_equal(answer.heat, expected)
+    assert answer.threshold == FITS
     assert np.array_equal(answer.mask, (expected >= FITS)[ready.scene.superpoints])
     # Who names something, or speaks of something certain that is there, means an object.
     assert not ready.ask('somewhere to sit near chairs').open
     found = segmenter.predict('referring', texts='the seat').text_masks.superpoint_masks.any()
     assert ready.ask('the seat').open == (not found)
+    assert ready.ask('a chair').threshold == 0.5
+    # However the name is written.
+    task = segmenter.model.tasks['open_vocabulary']
+    monkeypatch.setattr(task, 'test_vocabulary', ['T-shirt', '+'])
+    for text in ('some T-shirts', 'a t shirt'):
+        assert not ready.ask(text).open
+    assert ready.ask('a shirt').open
 
 
 def test_objects_of_the_model_become_labels(ready):

@@ -8,9 +8,9 @@ import pytest
 from unison3d.errors import PromptError
 from unison3d.viewer.view_camera import (
     Eye,
+    Home,
     box_from_rectangle,
     ceiling_cut,
-    first_eye,
     look_at_box,
     orbit,
 )
@@ -25,12 +25,12 @@ def room():
 
 
 def test_the_first_view_looks_at_the_scene_from_above(room):
-    eye = first_eye(room)
+    eye = Home.of(room).eye()
     low, high = room.min(axis=0), room.max(axis=0)
     assert ((eye.target > low) & (eye.target < high)).all()
     assert eye.position[2] > high[2]
-    assert np.isfinite(first_eye(room[:0]).position).all()
-    assert np.isfinite(first_eye(room[:1]).position).all()
+    assert np.isfinite(Home.of(room[:0]).eye().position).all()
+    assert np.isfinite(Home.of(room[:1]).eye().position).all()
 
 
 def test_ceilings_are_cut_in_rooms_only(room):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from pathlib import Path
+from functools import partial
+from pathlib import Path, PurePath
 from typing import Any
 
 import torch
@@ -51,8 +52,8 @@ def complete_weights(
         that :func:`~unison3d.apis.model_file.load_model` reads.
 
     Raises:
-        ConfigError: the system does not become a :class:`UnifiedSegmentor`, or class embeddings
-            are needed and not given.
+        ConfigError: the system does not become a :class:`UnifiedSegmentor`, class embeddings are
+            needed and not given, or the config holds what JSON has no word for.
         CheckpointError: the weights are of another architecture than the config, or the config has
             options that a weights file may not have.
     """
@@ -61,7 +62,7 @@ def complete_weights(
             f'{system.name} becomes {system.target}, and a description is for models of the type '
             f'{UnifiedSegmentor.__name__}. Leave the config out.'
         )
-    description = json.dumps(model_config, default=str)
+    description = json.dumps(model_config, default=partial(_plain, source))
     model = make_model({'model': description}, weights, source)
     _neutralise(model, weights)
     state = model.state_dict()
@@ -83,6 +84,19 @@ def complete_weights(
     complete = {**weights, **own}
     load_state(model, complete, source=f'Weights of {system.name} for {source}')
     return complete, description
+
+
+def _plain(source: str, value: object) -> object:
+    """What JSON has of a setting that is no number, text, list or dict."""
+    if isinstance(value, PurePath):
+        return str(value)
+    if isinstance(value, Mapping):
+        return dict(value)
+    raise ConfigError(
+        f'{source}: the model has a setting {value!r} of the type {type(value).__name__}, expected '
+        'numbers, text, lists and dicts, which a weights file can describe. Name classes by their '
+        'registered name, as text.'
+    )
 
 
 def _neutralise(model: UnifiedSegmentor, weights: Mapping[str, Tensor]) -> None:

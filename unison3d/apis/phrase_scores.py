@@ -66,14 +66,16 @@ class PhraseScores:
     def save_npz(self, path: str | os.PathLike[str]) -> Path:
         """Write all scores and the masks.
 
-        Arrays: ``phrases`` (K,) text, ``points`` (N, 3) metres, ``superpoints`` (N,),
-        ``superpoint_scores`` (S, K), ``instance_masks`` (M, S) bool, ``instance_quality`` (M,),
-        ``instance_scores`` (M, K). ``superpoint_scores[superpoints]`` is one score per point.
+        Arrays: ``phrases`` (K,) text, ``kind`` () text, 'chance' or 'cosine' (``direct``), what the
+        scores are, ``points`` (N, 3) metres, ``superpoints`` (N,), ``superpoint_scores`` (S, K),
+        ``instance_masks`` (M, S) bool, ``instance_quality`` (M,), ``instance_scores`` (M, K).
+        ``superpoint_scores[superpoints]`` is one score per point.
         """
         return write_npz(
             path,
             {
                 'phrases': np.array(self.phrases, dtype=np.str_),
+                'kind': np.array('cosine' if self.direct else 'chance'),
                 'points': self.scene.points,
                 'superpoints': self.scene.superpoints,
                 'superpoint_scores': self.superpoint_scores,

@@ -15,6 +15,7 @@ from unison3d.errors import CheckpointError, ConfigError
 from unison3d.version import __version__
 
 if TYPE_CHECKING:
+    from mmengine.config import Config
     from torch import Tensor
 
     from unison3d.convert import System, Translation
@@ -222,20 +223,35 @@ def describe_model(
 
     whole = argparse.Namespace(**vars(args), launcher='none', work_dir=None)
     config = read_config(whole, ('model',))
-    files = [
-        hook['path']
-        for hook in config.get('custom_hooks') or []
-        if str(hook.get('type')).rpartition('.')[2] == 'ClassEmbeddingsHook'
-    ]
     weights, description = complete_weights(
         system,
         translation.tensors,
         config.model,
-        class_embeddings=next(iter(files), None),
+        class_embeddings=_class_embeddings(config),
         source=str(args.config),
     )
     translation = dataclasses.replace(translation, tensors=weights)
     return translation, {**metadata, 'config': args.config.stem, 'model': description}
+
+
+def _class_embeddings(config: Config) -> str | Path | None:
+    """The file that the hook of a config reads class embeddings from; None without a hook."""
+    hooks = [
+        hook
+        for hook in config.get('custom_hooks') or []
+        if str(hook.get('type')).rpartition('.')[2] == 'ClassEmbeddingsHook'
+    ]
+    if len(hooks) > 1:
+        raise ConfigError(
+            f'{config.filename}: custom_hooks has {len(hooks)} of the type ClassEmbeddingsHook, '
+            'expected one at most. Keep that of the file the weights were trained with.'
+        )
+    if hooks and not hooks[0].get('path'):
+        raise ConfigError(
+            f'{config.filename}: the ClassEmbeddingsHook in custom_hooks has no path. Name the '
+            'file of the class embeddings: dict(type="ClassEmbeddingsHook", path=...).'
+        )
+    return hooks[0]['path'] if hooks else None
 
 
 def read_back(system: System, args: argparse.Namespace) -> tuple[Translation, dict[str, str]]:

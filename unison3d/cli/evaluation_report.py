@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -69,10 +70,15 @@ def _picture(runner: Runner, index: int) -> np.ndarray | None:
     points = np.asarray(points)
     with torch.no_grad():
         (sample,) = runner.model.test_step(loader.collate_fn([item]))
-    name = getattr(loader.dataset, 'metainfo', {}).get('label_space', 'scannet20')
+    facts = getattr(loader.dataset, 'metainfo', {})
+    name = facts.get('label_space', 'scannet20')
     if name not in LABEL_SPACES:
         return None
-    panels = scene_panels(sample, get_label_space(name), len(points))
+    # What is scored is what is drawn; the data set is asked where nothing scores the panoptic map.
+    scored = (getattr(metric, 'stuff', None) for metric in runner.test_loop.evaluator.metrics)
+    stuff = next((classes for classes in scored if classes is not None), None)
+    stuff = facts.get('panoptic_stuff') if stuff is None else stuff
+    panels = scene_panels(sample, get_label_space(name), len(points), stuff)
     if not panels:
         return None
     renderer = PointRenderer(points, width=640, height=480)
@@ -80,13 +86,16 @@ def _picture(runner: Runner, index: int) -> np.ndarray | None:
     return contact_sheet(images, list(panels), columns=2)
 
 
-def scene_panels(sample: Any, space: LabelSpace, num_points: int) -> dict[str, np.ndarray]:
+def scene_panels(
+    sample: Any, space: LabelSpace, num_points: int, stuff: Sequence[int] | None = None
+) -> dict[str, np.ndarray]:
     """Colours of the points per title: classes and objects, each as annotated and as predicted.
 
     Args:
         sample: a ``SceneSample`` with ground truth and predictions.
         space: of its classes.
         num_points: N.
+        stuff: classes without objects in the panoptic map; None takes those of the space.
 
     Returns:
         float32, (N, 3) in [0, 1] each; truth and prediction alternate. Tasks without both, or over
@@ -99,7 +108,13 @@ def scene_panels(sample: Any, space: LabelSpace, num_points: int) -> dict[str, n
     if len(truth) == len(answer) == num_points:
         panels['classes: truth'] = semantic_colors(truth, space.palette)
         panels['classes: predicted'] = semantic_colors(answer, space.palette)
-    truth, answer = _points(sample, 'gt_instances'), _predicted_objects(sample, space)
+    stuff = list(space.stuff if stuff is None else stuff)
+    things = [label for label in range(len(space)) if label not in stuff]
+    objects, answer = _points(sample, 'gt_instances'), _predicted_objects(sample, things)
+    if len(truth) == len(objects) and sample.get('pred_panoptic_instance') is not None:
+        # S3DIS has instances of walls too, which no panoptic map has.
+        objects = np.where(np.isin(truth, stuff), -1, objects)
+    truth = objects
     if len(truth) == len(answer) == num_points:
         answer = _numbered_as(answer, truth)
         both = np.concatenate([truth, answer])
@@ -115,7 +130,7 @@ def _points(sample: Any, field: str) -> np.ndarray:
     return np.zeros(0, np.int64) if value is None else np.asarray(value.cpu()).astype(np.int64)
 
 
-def _predicted_objects(sample: Any, space: LabelSpace) -> np.ndarray:
+def _predicted_objects(sample: Any, things: Sequence[int]) -> np.ndarray:
     """Object of each point, -1 for none: panoptic ones, or else instances that are likely.
 
     Of overlapping instances the one with the best score shows.
@@ -125,7 +140,7 @@ def _predicted_objects(sample: Any, space: LabelSpace) -> np.ndarray:
     ids = _points(sample, 'pred_panoptic_instance')
     if len(ids):
         semantic = _points(sample, 'pred_panoptic_semantic')
-        return np.where(np.isin(semantic, space.things), ids, -1)
+        return np.where(np.isin(semantic, things), ids, -1)
     found = sample.get('pred_instances')
     if found is None:
         return ids

@@ -60,8 +60,8 @@ def add_word_options(group: argparse._ArgumentGroup) -> None:
         action='extend',
         default=[],
         metavar='PHRASE',
-        help='colour the scan by how near every point is to a phrase, such as "somewhere soft": '
-        'a PLY for each, and the numbers of all in phrase_scores.npz',
+        help='colour the scan by the chance that every point is what a phrase means, such as '
+        '"somewhere soft": a PLY for each, and the numbers of all in phrase_scores.npz',
     )
 
 

@@ -62,8 +62,7 @@ class Camera:
                 f'camera: K is {K.tolist()}, expected [[fx, 0, cx], [0, fy, cy], [0, 0, 1]] with '
                 'focal lengths above 0.'
             )
-        pose = fixed_matrix(self.T_world_camera, (4, 4), 'T_world_camera', 'camera')
-        check_rigid(pose)
+        pose = rigid_matrix(self.T_world_camera, 'T_world_camera', 'camera')
         object.__setattr__(self, 'width', int(self.width))
         object.__setattr__(self, 'height', int(self.height))
         object.__setattr__(self, 'K', K)
@@ -92,8 +91,13 @@ class Camera:
         return dataclasses.replace(self, width=width, height=height, K=K)
 
     def moved(self, T: ArrayLike) -> Camera:
-        """The camera in another world frame; ``T`` is rigid, (4, 4), old world to new world."""
-        return dataclasses.replace(self, T_world_camera=np.asarray(T) @ self.T_world_camera)
+        """The camera in another world frame; ``T`` is rigid, (4, 4), old world to new world.
+
+        Raises:
+            SceneError: ``T`` is no rigid motion.
+        """
+        T = rigid_matrix(T, 'T', 'camera')
+        return dataclasses.replace(self, T_world_camera=T @ self.T_world_camera)
 
     def without_distortion(self) -> Camera:
         """The pinhole camera with the same K."""
@@ -165,21 +169,23 @@ class Camera:
         return local @ self.T_world_camera[:3, :3].T + self.T_world_camera[:3, 3]
 
 
-def check_rigid(pose: np.ndarray) -> None:
-    """Refuse a matrix that is not a rotation and a translation.
+def rigid_matrix(values: ArrayLike, field: str, where: str) -> np.ndarray:
+    """float64, (4, 4): a rotation and a translation.
 
     Raises:
-        SceneError: it scales, shears, mirrors or has another last row.
+        SceneError: it has another shape or last row, is not finite, scales, shears or mirrors.
     """
+    pose = fixed_matrix(values, (4, 4), field, where)
     turn = pose[:3, :3]
     with np.errstate(over='ignore', invalid='ignore'):
         error = np.abs(turn @ turn.T - np.eye(3)).max()
         is_turn = error <= RIGID_TOLERANCE and np.linalg.det(turn) > 0
     if not is_turn or not np.allclose(pose[3], (0, 0, 0, 1), atol=1e-6):
         raise SceneError(
-            f'camera: T_world_camera is {pose.tolist()}, expected a rigid motion. It scales, '
-            'mirrors or shears; check the order of its numbers and whether it is inverted.'
+            f'{where}: {field} is {pose.tolist()}, expected a rigid motion. It scales, mirrors or '
+            'shears; check the order of its numbers and whether it is inverted.'
         )
+    return pose
 
 
 def _coefficients(values: ArrayLike | None) -> np.ndarray | None:

@@ -21,8 +21,7 @@ from numpy.typing import ArrayLike
 from unison3d.errors import ConfigError, FileFormatError, SceneError
 from unison3d.io.frames import RawFrame, RawFrames, RawLens, read_raw_frames
 from unison3d.io.images import StoredImage, image_size, read_color_image, read_depth_image
-from unison3d.structures._scene_checks import fixed_matrix
-from unison3d.structures.camera import Camera
+from unison3d.structures.camera import Camera, rigid_matrix
 
 __all__ = ['Frame', 'FrameSet', 'read_frames']
 
@@ -153,7 +152,7 @@ class FrameSet:
         Raises:
             SceneError: ``T`` is no rigid motion.
         """
-        T = fixed_matrix(T, (4, 4), 'T', f'frames "{self.name}"')
+        T = rigid_matrix(T, 'T', f'frames "{self.name}"')
         return dataclasses.replace(
             self,
             frames=tuple(frame.moved(T) for frame in self.frames),

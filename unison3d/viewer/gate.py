@@ -29,7 +29,7 @@ from urllib.parse import parse_qs, urlsplit
 from unison3d.errors import ConfigError
 from unison3d.viewer.addresses import is_loopback, own_addresses
 from unison3d.viewer.inner_server import SECRET_HEADER
-from unison3d.viewer.limits import HEAD_SECONDS, MAX_CONNECTIONS, MAX_HEAD
+from unison3d.viewer.limits import HEAD_SECONDS, MAX_CONNECTIONS, MAX_HEAD, MAX_WAITING
 
 __all__ = ['Gate']
 
@@ -70,8 +70,10 @@ class Gate:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
         self._stop: asyncio.Event | None = None
-        self._failure: OSError | None = None
-        self._open: set[asyncio.Task] = set()
+        self._failure: Exception | None = None
+        # Connections that were not judged yet, the oldest first, and those that were let in.
+        self._waiting: dict[asyncio.Task, None] = {}
+        self._inside: set[asyncio.Task] = set()
 
     @property
     def urls(self) -> tuple[str, ...]:
@@ -124,7 +126,8 @@ class Gate:
         self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
         try:
             server = await asyncio.start_server(self._accept, self.host, self.port, limit=MAX_HEAD)
-        except OSError as error:
+        except (OSError, ValueError, OverflowError) as error:
+            # Not only what the system says: names and ports can be none at all.
             self._failure = error
             ready.set()
             return
@@ -132,39 +135,59 @@ class Gate:
         ready.set()
         await self._stop.wait()
         server.close()
-        for task in list(self._open):
+        tasks = [*self._waiting, *self._inside]
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._open, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
-        self._open.add(task)
+        if len(self._waiting) >= MAX_WAITING:
+            # Whoever says nothing must not keep others out; a person's browser speaks at once.
+            oldest = next(iter(self._waiting))
+            del self._waiting[oldest]
+            oldest.cancel()
+        self._waiting[task] = None
         try:
-            if len(self._open) > MAX_CONNECTIONS:
+            head = await self._fitting_head(reader, writer)
+            if head is None:
+                return
+            if len(self._inside) >= MAX_CONNECTIONS:
                 await _answer(writer, HTTPStatus.SERVICE_UNAVAILABLE)
-            else:
-                await self._let_in(reader, writer)
+                return
+            self._waiting.pop(task, None)
+            self._inside.add(task)
+            await self._let_in(head, reader, writer)
         except (OSError, EOFError, asyncio.LimitOverrunError, asyncio.TimeoutError):
             pass
         except asyncio.CancelledError:
             pass
         finally:
-            self._open.discard(task)
+            self._waiting.pop(task, None)
+            self._inside.discard(task)
             writer.close()
 
-    async def _let_in(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _fitting_head(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> bytes | None:
+        """The first lines of a connection; None where they do not fit, after an answer."""
         try:
             head = await asyncio.wait_for(reader.readuntil(b'\r\n\r\n'), HEAD_SECONDS)
         except asyncio.LimitOverrunError:
             await _answer(writer, HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
-            return
+            return None
         except asyncio.TimeoutError:
             await _answer(writer, HTTPStatus.REQUEST_TIMEOUT)
-            return
+            return None
         status, more = self.judge(head)
         if status is not None:
             await _answer(writer, status, more)
-            return
+            return None
+        return head
+
+    async def _let_in(
+        self, head: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
         inner_reader, inner_writer = await asyncio.open_connection(
             '127.0.0.1', self._inner_port, limit=MAX_HEAD
         )
@@ -220,7 +243,9 @@ class Gate:
         except ValueError:
             return HTTPStatus.BAD_REQUEST, []
         if hmac.compare_digest(given.encode(), self.token.encode()):
-            cookie = f'Set-Cookie: {self._cookie}={self.token}; HttpOnly; SameSite=Strict; Path=/'
+            # Not Strict: whoever follows the address from another page, as from their mail, would
+            # come to the next line without the cookie. Frames and websockets of others bring none.
+            cookie = f'Set-Cookie: {self._cookie}={self.token}; HttpOnly; SameSite=Lax; Path=/'
             # Without the token in the address, where it would be read over a shoulder.
             return HTTPStatus.SEE_OTHER, [cookie, 'Location: /']
         if self._has_cookie(fields.get('cookie', [])):

@@ -7,8 +7,9 @@ and so are messages that are too large.
 
 viser has no setting for this. It builds its server with ``websockets.asyncio.server.serve``, a
 public function with a public hook for requests and one for connections; that function is replaced
-while the server of this module starts, and only for it. What comes out is tried: a server that does
-not refuse is stopped.
+while the server of this module starts, and only for it. Whether the server then refuses requests
+without the secret is tried at every start, and one that does not is stopped. That messages are
+refused is not tried there, only in the tests.
 """
 
 from __future__ import annotations
@@ -96,7 +97,7 @@ def start_inner_server(title: str, secret: str) -> Any:
 
 
 def is_locked(port: int, secret: str) -> bool:
-    """Whether a server on this machine refuses files and websockets without the secret.
+    """Whether a server on this machine refuses files and websockets that bring no secret.
 
     And whether it serves with it, since one that refuses everything would be of no use.
     """

@@ -63,10 +63,11 @@ def _from_segments(result: SceneResult) -> Replace:
     if 'instance' in result.tasks and len(result.instances):
         scores = _scores_by_overlap(result, segments, place)
     objects = list(make_objects(names, scores, 'model'))
+    stuff = sorted(result.panoptic_stuff)
+    quiet = dict(zip(stuff, stuff_colors(len(stuff)).tolist(), strict=True))
     for index, label in enumerate(result.panoptic_semantic[place].tolist()):
-        if label in space.stuff:
-            color = tuple(stuff_colors(len(space.stuff))[label].tolist())
-            objects[index] = dataclasses.replace(objects[index], color=color)
+        if label in quiet:
+            objects[index] = dataclasses.replace(objects[index], color=tuple(quiet[label]))
     return Replace((ids + 1).astype(np.int32), tuple(objects), f'load {len(objects)} segments')
 
 
@@ -78,7 +79,7 @@ def _scores_by_overlap(result: SceneResult, segments: np.ndarray, place: np.ndar
     sizes = masks.sum(axis=1)
     scores = []
     for segment, label in zip(segments, result.panoptic_semantic[place], strict=True):
-        if int(label) not in result.label_space.things:
+        if int(label) in result.panoptic_stuff:
             scores.append(1.0)
             continue
         inside = segment_of == segment

@@ -4,6 +4,7 @@
 limit                    where it is enforced
 =======================  =====================================================================
 ``MAX_CONNECTIONS``      :mod:`unison3d.viewer.gate`
+``MAX_WAITING``          likewise
 ``MAX_HEAD``             likewise; also of what the inner server answers
 ``HEAD_SECONDS``         likewise
 bodies of requests       likewise: none is taken, not even an empty one
@@ -23,10 +24,13 @@ __all__ = [
     'MAX_LABEL_FILE',
     'MAX_MESSAGE',
     'MAX_PICTURE',
+    'MAX_WAITING',
 ]
 
-#: Connections at a time. A tab has one, and some more while the page loads.
+#: Connections at a time that were let in. A tab has one, and some more while the page loads.
 MAX_CONNECTIONS = 64
+#: Connections at a time that have not said yet what they want; one more ends the oldest of them.
+MAX_WAITING = 64
 #: Bytes of the first lines of a request, up to the empty line.
 MAX_HEAD = 16_384
 #: Seconds in which they have to come.

@@ -24,8 +24,21 @@ OKABE_ITO = np.array(
 #: What belongs to nothing, on a light and on a dark page.
 GREY = {False: (176, 176, 176), True: (88, 88, 88)}
 
-# Walls, floors and the like: warm and cool greys that leave the colours to the objects.
-_STUFF = np.array([(216, 208, 190), (140, 148, 160), (190, 200, 205)], np.uint8)
+# Walls, floors and the like: warm and cool greys that leave the colours to the objects. Eight, as
+# many as S3DIS has.
+_STUFF = np.array(
+    [
+        (216, 208, 190),
+        (140, 148, 160),
+        (190, 200, 205),
+        (165, 152, 132),
+        (110, 116, 124),
+        (184, 176, 166),
+        (128, 118, 106),
+        (158, 172, 176),
+    ],
+    np.uint8,
+)
 # Seven hues are not enough for a room, so they come back lighter and darker. By these shares no
 # two of the 21 are close, as the lighter blue and the sky blue would be by smaller ones.
 _SHADES = ((0.0, 0.0), (0.60, 1.0), (0.40, 0.0))
@@ -82,7 +95,7 @@ def object_colors(ids: ArrayLike, *, dark: bool = False) -> np.ndarray:
 
 
 def stuff_colors(count: int) -> np.ndarray:
-    """uint8, (count, 3): quiet colours of classes without instances."""
+    """uint8, (count, 3): quiet colours of classes without instances, eight in turn."""
     return _STUFF[np.arange(count) % len(_STUFF)]
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from unison3d.apis.phrase_scores import FITS
 from unison3d.viewer.label_edits import Draw, Replace
 from unison3d.viewer.tab import OWN_CLASSES, OWN_OBJECTS, Tab
 
@@ -69,7 +68,7 @@ class AskPanel:
                 return
             tab.answer = answer
             # Each answer is the model's own at first.
-            tab.threshold, self._threshold.value = None, FITS if answer.open else 0.5
+            tab.threshold, self._threshold.value = None, answer.threshold
             self._remember(sentence)
             tab.show_layer('heat')
             self._threshold.visible = self._use.visible = True

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -17,8 +17,18 @@ from unison3d.viewer.view_camera import Eye
 
 __all__ = ['FramesPanel']
 
+#: In the list of photos: none is chosen.
+NONE = '-'
 #: Frustums on the page at most; more hide the scene.
 MAX_FRAMES = 60
+
+
+class _Opened(NamedTuple):
+    """What belongs together; handlers on several threads take it at once."""
+
+    session: SceneSession
+    key: str
+    frames: FrameSet | None
 
 
 class FramesPanel:
@@ -29,9 +39,7 @@ class FramesPanel:
 
     def __init__(self, tab: Tab, gui: Any) -> None:
         self._tab = tab
-        self._session: SceneSession | None = None
-        self._key: str | None = None
-        self._frames: FrameSet | None = None
+        self._opened: _Opened | None = None
         #: What is on the picture. Labels of another scene, just opened, do not fit it.
         self._shown: tuple[SceneSession, PhotoOverlay] | None = None
         self._handles: list[Any] = []
@@ -39,7 +47,7 @@ class FramesPanel:
             self._note = gui.add_markdown('')
             self._show = gui.add_checkbox('Show cameras', False)
             self._show.on_update(tab.guarded(lambda _: self._draw()))
-            self._name = gui.add_dropdown('Photo', ('-',))
+            self._name = gui.add_dropdown('Photo', (NONE,))
             self._name.on_update(tab.guarded(self._choose))
             fly = gui.add_button('Stand where it was taken', icon='camera')
             fly.on_click(tab.guarded(lambda _: self._fly()))
@@ -50,25 +58,30 @@ class FramesPanel:
     def _new_scene(self) -> None:
         for handle in self._handles:
             handle.remove()
-        self._handles, self._frames, self._shown = [], None, None
-        self._session, self._key = self._tab.session, self._tab.key
+        self._handles, self._shown = [], None
+        session, key = self._tab.session, self._tab.key
+        self._opened = _Opened(session, key, None)
         self._folder.visible = self._picture.visible = self._show.value = False
         try:
-            with self._reading():
-                frames = _frames_of(self._session)
+            with self._reading(key):
+                frames = _frames_of(session)
         except (Unison3DError, OSError) as error:
             self._tab.say('The photos cannot be read', str(error), 'red')
             return
         if frames is None:
             return
-        self._frames = frames.every(-(-len(frames) // MAX_FRAMES))
-        self._note.content = _how_many(len(self._frames), frames)
-        self._name.options = tuple(frame.name for frame in self._frames)
+        shown = frames.every(-(-len(frames) // MAX_FRAMES))
+        self._opened = _Opened(session, key, shown)
+        self._note.content = _how_many(len(shown), frames)
+        # The page tells of a choice only where it changes something, so no photo is chosen yet.
+        self._name.options = (NONE, *(frame.name for frame in shown))
+        self._name.value = NONE
         self._folder.visible = True
 
     def _draw(self) -> None:
-        if self._show.value and not self._handles and self._frames is not None:
-            for number, frame in enumerate(self._frames):
+        opened = self._opened
+        if self._show.value and not self._handles and opened is not None:
+            for number, frame in enumerate(opened.frames or ()):
                 camera = frame.camera
                 handle = self._tab.client.scene.add_camera_frustum(
                     f'/frames/{number}',
@@ -80,23 +93,21 @@ class FramesPanel:
                     thickness_units='screen',
                     color=(0, 114, 178),
                     wxyz=_quaternion(camera.T_world_camera[:3, :3]),
-                    position=tuple(self._place(frame)),
+                    position=tuple(_place(frame, opened.session)),
                 )
                 handle.on_click(self._tab.guarded(lambda _, name=frame.name: self._clicked(name)))
                 self._handles.append(handle)
         for handle in self._handles:
             handle.visible = self._show.value
 
-    def _reading(self) -> AbstractContextManager[None]:
-        return self._tab.workspace.library.reading(self._key)
+    def _reading(self, key: str) -> AbstractContextManager[None]:
+        return self._tab.workspace.library.reading(key)
 
-    def _place(self, frame: Frame) -> np.ndarray:
-        return frame.camera.center - self._session.scene.origin
-
-    def _frame(self) -> Frame | None:
-        """The chosen one; None where another scene was opened since."""
-        chosen = self._name.value
-        return next((frame for frame in self._frames or () if frame.name == chosen), None)
+    def _chosen(self) -> tuple[_Opened, Frame] | None:
+        """The scene and its chosen photo; None where none is chosen, or is of another scene."""
+        opened, name = self._opened, self._name.value
+        frames = () if opened is None else opened.frames or ()
+        return next(((opened, frame) for frame in frames if frame.name == name), None)
 
     def _clicked(self, name: str) -> None:
         self._name.value = name
@@ -107,24 +118,25 @@ class FramesPanel:
             self._look()
 
     def _fly(self) -> None:
-        frame = self._frame()
-        if frame is None:
+        if (chosen := self._chosen()) is None:
+            self._tab.say('Choose a photo first', 'In the list "Photo", or click a camera.')
             return
-        place = self._place(frame)
+        opened, frame = chosen
+        place = _place(frame, opened.session)
         self._tab.fly(Eye(place, place + 2.0 * frame.camera.T_world_camera[:3, 2]))
         self._look()
 
     def _look(self) -> None:
         """Show the chosen photo; where it cannot be read, no photo rather than the one before."""
         self._shown, self._picture.visible = None, False
-        session, frame = self._session, self._frame()
-        if frame is None:
+        if (chosen := self._chosen()) is None:
             return
-        with self._reading():
-            overlay = PhotoOverlay(frame, session.scene)
+        opened, frame = chosen
+        with self._reading(opened.key):
+            overlay = PhotoOverlay(frame, opened.session.scene)
         # Reading takes a moment, in which another one may have been chosen.
-        if session is self._session and frame.name == self._name.value:
-            self._shown = session, overlay
+        if opened is self._opened and frame.name == self._name.value:
+            self._shown = opened.session, overlay
             self._paint()
 
     def _paint(self) -> None:
@@ -134,6 +146,10 @@ class FramesPanel:
         _, ids, objects = session.labels.snapshot()
         self._picture.image = overlay.paint(ids, objects)
         self._picture.visible = True
+
+
+def _place(frame: Frame, session: SceneSession) -> np.ndarray:
+    return frame.camera.center - session.scene.origin
 
 
 def _frames_of(session: SceneSession) -> FrameSet | None:

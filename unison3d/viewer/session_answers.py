@@ -48,6 +48,7 @@ class SentenceAnswer:
             first.
         open: it was understood as a phrase that anything may fit, not as a sentence about a
             certain object.
+        threshold: heat from which on the model itself counts a superpoint in, 0 to 1.
     """
 
     text: str
@@ -57,6 +58,7 @@ class SentenceAnswer:
     score: float
     objects: tuple[int, ...]
     open: bool = False
+    threshold: float = 0.5
 
     def mask_above(self, threshold: float | None) -> np.ndarray:
         """bool, (N,): points whose heat is at least the threshold, and not zero.

@@ -14,7 +14,6 @@ __all__ = [
     'Home',
     'box_from_rectangle',
     'ceiling_cut',
-    'first_eye',
     'look_at_box',
     'orbit',
 ]
@@ -63,11 +62,6 @@ class Home:
     def eye(self, fov: float = 0.9) -> Eye:
         """Where a camera with this field of view stands, radians across the shorter side."""
         return _from(self.middle, self.azimuth, np.radians(48.0), self.size, fov)
-
-
-def first_eye(points: np.ndarray, fov: float = 0.9) -> Eye:
-    """The eye of :class:`Home`."""
-    return Home.of(points).eye(fov)
 
 
 def look_at_box(box: np.ndarray, eye: Eye, fov: float = 0.9) -> Eye:

@@ -54,9 +54,15 @@ def _is_nameless(segmenter: Segmenter, text: str) -> bool:
     if 'open_vocabulary' not in tasks or not text.strip():
         return False
     task = tasks['open_vocabulary']
-    words = ' '.join(re.findall(r'\w+', text.lower()))
-    names = '|'.join(re.escape(name) for name in {*task.vocabulary, *task.test_vocabulary})
-    return bool(task.vocabulary) and not re.search(rf'\b({names})(s|es)?\b', words)
+    words = _words(text)
+    names = {_words(name) for name in (*task.vocabulary, *task.test_vocabulary)} - {''}
+    named = any(re.search(rf'\b{name}(s|es)?\b', words) for name in names)
+    return bool(task.vocabulary) and not named
+
+
+def _words(text: str) -> str:
+    """Lower case, without punctuation."""
+    return ' '.join(re.findall(r'\w+', text.lower()))
 
 
 def _ask_phrase(segmenter: Segmenter, phrase: str, objects_inside: ObjectsInside) -> SentenceAnswer:
@@ -65,7 +71,14 @@ def _ask_phrase(segmenter: Segmenter, phrase: str, objects_inside: ObjectsInside
     mask = (heat >= FITS)[superpoints]
     best = float(heat.max(initial=0.0))
     return SentenceAnswer(
-        scores.phrases[0], heat, superpoints, mask, best, objects_inside(mask), open=True
+        scores.phrases[0],
+        heat,
+        superpoints,
+        mask,
+        best,
+        objects_inside(mask),
+        open=True,
+        threshold=FITS,
     )
 
 

@@ -13,7 +13,8 @@ from unison3d.models.text import TextEncoder
 # A sentence encoder takes 'counter' or 'cart' for the thing more surely with an article.
 _SPOKEN = 'a {}'
 # Cosine at which a name fits as likely as not, and how steep that is: a logistic regression over
-# the phrases of benchmarks/phrase_list.py that are there to choose by.
+# the phrases of benchmarks/phrase_list.py that are there to choose by, made with the withheld names
+# too; names of training alone, as `benchmarks/phrases.py --fit` takes them, give 0.258 and 22.4.
 _MIDDLE, _STEEPNESS = 0.27, 20.0
 # A name this near to the best one fits as well as not, however far that one is: the encoder finds
 # 'bed' best for "somewhere to sleep", and no name near.
@@ -26,7 +27,8 @@ def name_fits(encoder: TextEncoder, phrases: Sequence[str], names: Sequence[str]
     A phrase that is one of the names fits it and its kinds, the names that end with it ('chair' and
     'office chair'), and needs no language model. Other phrases are compared with all names by
     cosine, after the mean of the names is taken away: what all things of a home share says nothing.
-    Some name always fits best, also where the phrase makes no sense.
+    Some name always fits best, also where the phrase makes no sense. A single name has nothing to
+    be compared with, and its cosine counts as it is.
 
     Args:
         encoder: of phrases and names.
@@ -52,8 +54,12 @@ def name_fits(encoder: TextEncoder, phrases: Sequence[str], names: Sequence[str]
         # First, so that an encoder that knows a few names only says which phrase it lacks.
         meant = encoder.encode_unit(free)
         things = encoder.encode_unit([_SPOKEN.format(name) for name in known])
-        mean = things.mean(dim=0)
-        cosines = F.normalize(meant - mean, dim=1) @ F.normalize(things - mean, dim=1).T
-        middle = (_NEAR_BEST * cosines.amax(dim=1, keepdim=True)).clamp(max=_MIDDLE)
+        middle = torch.tensor(_MIDDLE)
+        if len(known) > 1:
+            mean = things.mean(dim=0)
+            meant, things = F.normalize(meant - mean, dim=1), F.normalize(things - mean, dim=1)
+        cosines = meant @ things.T
+        if len(known) > 1:
+            middle = (_NEAR_BEST * cosines.amax(dim=1, keepdim=True)).clamp(max=_MIDDLE)
         rows.update(zip(free, (_STEEPNESS * (cosines - middle)).sigmoid(), strict=True))
     return torch.stack([rows[key] for key in keys]) if keys else torch.zeros(0, len(names))

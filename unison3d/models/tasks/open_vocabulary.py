@@ -23,7 +23,7 @@ from unison3d.models.tasks.base import TaskOutput
 from unison3d.models.tasks.name_fits import name_fits
 from unison3d.models.tasks.quality_head import QualityHead, scene_quality_loss
 from unison3d.models.tasks.scene_rows import SceneRowsTask
-from unison3d.models.text import TextEncoder
+from unison3d.models.text import CachedTextEncoder, TextEncoder
 from unison3d.registry import MODELS, TEXT_ENCODERS
 from unison3d.structures import LABEL_SPACES, InstanceMasks, SceneSample
 
@@ -75,7 +75,10 @@ class OpenVocabularyTask(SceneRowsTask):
         postprocess: dict | None = None,
     ) -> None:
         super().__init__(in_channels, queries)
-        self.encoder: TextEncoder = TEXT_ENCODERS.build(text_encoder)
+        encoder: TextEncoder = TEXT_ENCODERS.build(text_encoder)
+        # With a memory, because every question to the scene asks for the same names again.
+        cached = isinstance(encoder, CachedTextEncoder)
+        self.encoder = encoder if cached else CachedTextEncoder(encoder)
         self.vocabulary = list(vocabulary or [])
         self.test_vocabulary = list(test_vocabulary or self.vocabulary)
         # Phrases that mean a name (canonical), where they are not just the name itself.
@@ -287,8 +290,9 @@ class OpenVocabularyTask(SceneRowsTask):
         """
         if not self.vocabulary:
             raise VocabularyError(
-                'this model was trained without names, through which phrases are understood; '
-                'ask for cosines instead (direct=True)'
+                'this model was trained without names, through which phrases are understood. Use '
+                'other weights, or ask for cosines, which need no names, in Python: '
+                'Segmenter.scores(phrases, direct=True)'
             )
         fits = name_fits(self.encoder, phrases, self.vocabulary).to(self.name_embeddings)
         layer = output.final
