@@ -16,6 +16,7 @@ from unittest.mock import MagicMock
 import numpy as np
 import pytest
 
+from tests.viewer_messages import CAMERA
 from unison3d.structures import PointScene
 from unison3d.viewer.library import Library
 from unison3d.viewer.shared_model import SharedModel
@@ -26,18 +27,6 @@ client = pytest.importorskip('websockets.sync.client')
 zstandard = pytest.importorskip('zstandard')
 
 PATIENCE = 60.0  # seconds; machines of tests are slow
-CAMERA = {
-    'type': 'ViewerCameraMessage',
-    'wxyz': (1.0, 0.0, 0.0, 0.0),
-    'position': (3.0, 3.0, 3.0),
-    'fov': 0.9,
-    'near': 0.01,
-    'far': 1000.0,
-    'image_height': 800,
-    'image_width': 1280,
-    'look_at': (0.0, 0.0, 0.0),
-    'up_direction': (0.0, 0.0, 1.0),
-}
 
 
 @pytest.fixture

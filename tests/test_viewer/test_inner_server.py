@@ -8,6 +8,7 @@ import time
 
 import pytest
 
+from tests.viewer_messages import CAMERA
 from unison3d.errors import MissingDependencyError
 from unison3d.viewer.inner_server import SECRET_HEADER, start_inner_server
 from unison3d.viewer.limits import MAX_MESSAGE, MAX_PICTURE
@@ -20,18 +21,6 @@ exceptions = pytest.importorskip('websockets.exceptions')
 
 SECRET = 'open-sesame'
 WRONG = [None, {}, {SECRET_HEADER: ''}, {SECRET_HEADER: SECRET + 'x'}, {SECRET_HEADER: '\xe9'}]
-CAMERA = {
-    'type': 'ViewerCameraMessage',
-    'wxyz': (1.0, 0.0, 0.0, 0.0),
-    'position': (0.0, 0.0, 1.0),
-    'fov': 1.0,
-    'near': 0.01,
-    'far': 100.0,
-    'image_height': 10,
-    'image_width': 10,
-    'look_at': (0.0, 0.0, 0.0),
-    'up_direction': (0.0, 1.0, 0.0),
-}
 
 
 @pytest.fixture(scope='module')
@@ -164,7 +153,7 @@ def test_what_a_tab_sends_arrives(server):
         tab.send(msgpack.encode(picture))
         tab.send(msgpack.encode(CAMERA))
         until(lambda: seen)
-    assert seen == [10]
+    assert seen == [CAMERA['image_width']]
 
 
 def test_a_viser_that_cannot_be_locked_is_not_started(monkeypatch):
