@@ -61,7 +61,7 @@ def add_word_options(group: argparse._ArgumentGroup) -> None:
         default=[],
         metavar='PHRASE',
         help='colour the scan by the chance that every point is what a phrase means, such as '
-        '"somewhere soft": a PLY for each, and the numbers of all in phrase_scores.npz',
+        '"somewhere to sleep": a PLY for each, and the numbers of all in phrase_scores.npz',
     )
 
 
