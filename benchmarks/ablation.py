@@ -27,10 +27,10 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from measure import machine_line
 from mmengine.config import Config
 
 import unison3d.datasets  # noqa: F401 - registers
+from unison3d.bench.machine import machine_line
 from unison3d.cli.configs import add_config_arguments, make_runner, read_config
 from unison3d.io.json_files import to_plain, write_json
 from unison3d.registry import DATASETS, METRICS

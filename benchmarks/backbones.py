@@ -19,7 +19,6 @@ from measure import (
     add_common_arguments,
     device_or_none,
     exponent,
-    machine_line,
     milliseconds,
     peak_extra_megabytes,
     product_rate,
@@ -28,6 +27,7 @@ from measure import (
 )
 from torch import Tensor, nn
 
+from unison3d.bench.machine import machine_line
 from unison3d.models.backbones import MinkUNet, Res16UNet, SparseUNet
 from unison3d.sparse import ENGINES, Kernel, SparseTensor, use_engine
 

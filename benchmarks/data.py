@@ -14,9 +14,9 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from measure import machine_line
 from mmengine.config import Config
 
+from unison3d.bench.machine import machine_line
 from unison3d.datasets import SceneDataset
 from unison3d.datasets.transforms import AddSuperPointAnnotations
 from unison3d.registry import DATASETS

@@ -33,9 +33,9 @@ from pathlib import Path
 os.environ.setdefault('OMP_NUM_THREADS', '1')
 
 import numpy as np
-from measure import machine_line
 from scannet_protocol import plain_scannet_ap
 
+from unison3d.bench.machine import machine_line
 from unison3d.evaluation.functional import SCANNET_THRESHOLDS, InstanceEvaluator, decode_scannet_ids
 from unison3d.structures.label_space import get_label_space
 

@@ -16,11 +16,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from unison3d.bench.machine import RATE_SIZE, synchronize
 from unison3d.sparse import SparseTensor, voxelize
 from unison3d.structures import PointScene
 from unison3d.synth import make_scene
 
-RATE_SIZE = 2048
 _RESET_PEAK = Path('/proc/self/clear_refs')
 
 
@@ -83,12 +83,6 @@ def milliseconds(run: Callable[[], object], device: str = 'cpu', repeats: int = 
     return best * 1e3
 
 
-def synchronize(device: str) -> None:
-    """Wait for the device."""
-    if device != 'cpu':
-        torch.cuda.synchronize()
-
-
 def product_rate(dtype: torch.dtype, device: str = 'cpu') -> float:
     """GFLOP/s of one large dense product in this run."""
     left = torch.randn(RATE_SIZE, RATE_SIZE, device=device).to(dtype)
@@ -134,26 +128,6 @@ def _status_megabytes(field: str) -> float:
 def exponent(counts: list[int], times: list[float]) -> float:
     """Slope of log time over log count."""
     return float(np.polyfit(np.log(counts), np.log(times), 1)[0])
-
-
-def machine_line(device: str) -> str:
-    """What the numbers were measured on."""
-    threads = f'{torch.get_num_threads()} thread(s)'
-    name = torch.cuda.get_device_name() if device != 'cpu' else _processor()
-    return f'{name}, {threads}, torch {torch.__version__}, Python {platform.python_version()}'
-
-
-def _processor() -> str:
-    facts = Path('/proc/cpuinfo')
-    if not facts.is_file():
-        return platform.processor()
-    lines = dict(
-        map(str.strip, line.split(':', 1))
-        for line in facts.read_text().split('\n\n')[0].splitlines()
-        if ':' in line
-    )
-    kind = f'family {lines.get("cpu family")} model {lines.get("model")}'
-    return f'{lines.get("model name", platform.machine())} ({kind})'
 
 
 def add_common_arguments(parser: argparse.ArgumentParser) -> None:

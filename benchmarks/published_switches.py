@@ -20,9 +20,9 @@ os.environ.setdefault('OMP_NUM_THREADS', '1')
 
 import numpy as np
 import torch
-from measure import machine_line
 
 from unison3d.apis.model_file import load_model
+from unison3d.bench.machine import machine_line
 from unison3d.datasets import SynthRoomsDataset
 from unison3d.datasets.transforms import PackScene, SampleClicks, SuperpointTargets
 from unison3d.evaluation.functional import PanopticEvaluator, instance_result, match_instances

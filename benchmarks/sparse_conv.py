@@ -38,7 +38,6 @@ from measure import (
     add_common_arguments,
     device_or_none,
     has_fast_products,
-    machine_line,
     milliseconds,
     peak_extra_megabytes,
     product_rate,
@@ -46,6 +45,7 @@ from measure import (
     scan_voxels,
 )
 
+from unison3d.bench.machine import machine_line
 from unison3d.errors import ConfigError
 from unison3d.sparse import ENGINES, Kernel, KernelMap, sparse_conv, use_engine
 from unison3d.sparse.engines import select_engine

@@ -60,9 +60,10 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from measure import machine_line, milliseconds
+from measure import milliseconds
 from scipy.spatial import cKDTree
 
+from unison3d.bench.machine import machine_line
 from unison3d.evaluation.functional import (
     achievable_accuracy,
     adjusted_rand_index,

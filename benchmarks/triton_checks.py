@@ -19,10 +19,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from measure import machine_line, room_voxels
+from measure import room_voxels
 from torch import Tensor
 from triton_layers import LAYERS, TYPES, device_ms, layer_row
 
+from unison3d.bench.machine import machine_line
 from unison3d.io.json_files import write_json
 from unison3d.models.backbones import SparseUNet
 from unison3d.sparse import SparseTensor

@@ -11,12 +11,23 @@ import sys
 import warnings
 from collections.abc import Sequence
 
-from unison3d.cli import convert, doctor, infer, prepare, superpoints, synth, test, train, view
+from unison3d.cli import (
+    bench,
+    convert,
+    doctor,
+    infer,
+    prepare,
+    superpoints,
+    synth,
+    test,
+    train,
+    view,
+)
 from unison3d.errors import MissingDependencyError, SceneWarning, Unison3DError
 from unison3d.version import __version__
 
 INTERRUPTED = 130
-_VERBS = (infer, view, train, test, convert, prepare, superpoints, synth, doctor)
+_VERBS = (infer, view, train, test, convert, prepare, superpoints, synth, doctor, bench)
 _EPILOG = """\
 exit status: 0 success, 1 failure, 2 wrong usage or config, 3 unusable input, 4 missing package,
 5 unusable weights, 130 interrupted"""

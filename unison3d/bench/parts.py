@@ -18,19 +18,18 @@ import importlib
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from unittest import mock
 
 import numpy as np
 import torch
-from measure import RATE_SIZE, synchronize
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import flop_registry
 
-from unison3d import Segmenter
+from unison3d.apis import Segmenter
+from unison3d.bench.machine import Machine, synchronize
 from unison3d.sparse import functional
 from unison3d.structures import PointScene
 
@@ -65,42 +64,8 @@ FUNCTIONS = {
     'unison3d.apis.scene_result:SceneResult.save': 'write',
 }
 ARRAY_PARTS = ('read', 'superpoints', 'write')
-COPY_BYTES = 2**28
 # What torch does not list by itself.
 _ATTENTION = ('_scaled_dot_product_flash_attention_for_cpu',)
-
-
-@dataclass(frozen=True)
-class Machine:
-    """What a machine can do: products in FLOP/s, copies in bytes/s (read and written)."""
-
-    products: float
-    copies: float
-
-    @classmethod
-    def measured(cls, device: str, clock: Callable[[], float] = time.perf_counter) -> Machine:
-        """The rates of this machine in this process."""
-        source = torch.ones(COPY_BYTES // 4, device=device)
-        target = torch.empty_like(source)
-        copy = _fastest(lambda: target.copy_(source), device, clock)
-        left = torch.ones(RATE_SIZE, RATE_SIZE, device=device)
-        product = _fastest(lambda: left @ left, device, clock)
-        return cls(2 * RATE_SIZE**3 / product, 2 * COPY_BYTES / copy)
-
-    def seconds(self, flops: float, size: float) -> float:
-        """Floor of one operation."""
-        return max(flops / self.products, size / self.copies)
-
-
-def _fastest(run: Callable[[], object], device: str, clock: Callable[[], float]) -> float:
-    durations = []
-    for _ in range(5):
-        synchronize(device)
-        start = clock()
-        run()
-        synchronize(device)
-        durations.append(clock() - start)
-    return min(durations)
 
 
 class Watch:
