@@ -10,19 +10,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from unison3d.viewer.headless import CHROMIUM_FLAGS
+
 pytest.importorskip('viser')
 sync_api = pytest.importorskip('playwright.sync_api')
 CHROMIUM = os.environ.get('UNISON3D_CHROMIUM') or shutil.which('chromium')
 if CHROMIUM is None:
     pytest.skip('no chromium is installed', allow_module_level=True)
 
-FLAGS = [
-    '--no-sandbox',
-    '--use-angle=swiftshader',
-    '--enable-unsafe-swiftshader',
-    '--ignore-gpu-blocklist',
-    '--disable-background-networking',
-]
+FLAGS = list(CHROMIUM_FLAGS)
 PATIENCE = 120.0  # seconds; machines of tests are slow
 
 

@@ -22,17 +22,11 @@ from playwright.sync_api import Page, sync_playwright
 from unison3d.structures import PointScene
 from unison3d.synth import make_scene
 from unison3d.viewer.app import ViewerApp
+from unison3d.viewer.headless import CHROMIUM_FLAGS
 from unison3d.viewer.library import Library
 from unison3d.viewer.shared_model import SharedModel
 from unison3d.viewer.tab import Tab
 
-FLAGS = (
-    '--no-sandbox',
-    '--use-angle=swiftshader',
-    '--enable-unsafe-swiftshader',
-    '--ignore-gpu-blocklist',
-    '--disable-background-networking',
-)
 PATIENCE = 180.0  # seconds
 
 
@@ -140,7 +134,9 @@ def main() -> None:
         PointScene(room.points, colors=room.colors, name='bedroom').save(scan)
         with ViewerApp(Library([scan]), SharedModel()) as app:
             app.start(port=0)
-            browser = playwright.chromium.launch(executable_path=args.chromium, args=list(FLAGS))
+            browser = playwright.chromium.launch(
+                executable_path=args.chromium, args=list(CHROMIUM_FLAGS)
+            )
             try:
                 page = browser.new_page(viewport={'width': 1280, 'height': 800})
                 page.set_default_timeout(1000 * PATIENCE)

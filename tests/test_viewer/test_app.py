@@ -122,7 +122,6 @@ def test_another_scene_and_its_page(app, browser, folder, pictures):
     assert tab.entry.name == 'cube'
     assert tab.points.num_shown == 500
     page.get_by_role('tab', name='Save').click()
-    page.get_by_text('Show to others').click()
     page.get_by_role('button', name='Page of this view').click()
     file = folder / 'unison3d_labels' / 'cube-1.html'
     until(page, file.exists, 'the page')

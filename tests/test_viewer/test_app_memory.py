@@ -27,6 +27,7 @@ client = pytest.importorskip('websockets.sync.client')
 zstandard = pytest.importorskip('zstandard')
 
 PATIENCE = 60.0  # seconds; machines of tests are slow
+NUM_POINTS = 90_000
 
 
 @pytest.fixture
@@ -34,8 +35,8 @@ def app(tmp_path):
     from unison3d.viewer.app import ViewerApp
 
     rng = np.random.default_rng(0)
-    points = (rng.random((100_000, 3)) * [6, 5, 2]).astype(np.float32)
-    colors = rng.random((100_000, 3)).astype(np.float32)
+    points = (rng.random((NUM_POINTS, 3)) * [6, 5, 2]).astype(np.float32)
+    colors = rng.random((NUM_POINTS, 3)).astype(np.float32)
     PointScene(points, colors=colors).save(tmp_path / 'room.ply')
     with ViewerApp(Library([tmp_path / 'room.ply']), SharedModel()) as app:
         yield app
@@ -88,7 +89,7 @@ def resident() -> int:
 
 @pytest.mark.skipif(not Path('/proc/self/statm').exists(), reason='no /proc here')
 def test_fifty_tabs_leave_no_memory(app, monkeypatch):
-    # The last step of opening a tab; here it stands for the model, which would take memory too.
+    # A late step of opening a tab; here it stands for the model, which would take memory too.
     opened = threading.Event()
     monkeypatch.setattr('unison3d.viewer.session.SceneSession.start', lambda self: opened.set())
     app.start(port=0)
@@ -97,12 +98,13 @@ def test_fifty_tabs_leave_no_memory(app, monkeypatch):
     def come_and_go():
         opened.clear()
         with connect(app) as page:
+            # The page has read all its points before it goes. It answers as one that draws.
+            received = 0
+            while received < NUM_POINTS * 15:
+                received += len(page.recv(timeout=PATIENCE))
+                page.send(msgspec.msgpack.encode(CAMERA))
             assert opened.wait(PATIENCE)
             (tab,) = app.tabs.values()
-            # The page has read all its points before it goes.
-            received = 0
-            while received < tab.points.num_shown * 15:
-                received += len(page.recv(timeout=PATIENCE))
         until(lambda: not app.tabs, 'the tab to go')
         seen.append(weakref.ref(tab))
 
@@ -136,6 +138,8 @@ def test_buttons_work_while_the_model_is_at_it(app):
     with connect(app) as page:
         buttons = {}
         while not {'Stop', 'Keep as object'} <= buttons.keys():
+            # As a page that draws.
+            page.send(msgspec.msgpack.encode(CAMERA))
             buttons |= {
                 found['props']['label']: found
                 for found in messages(page)

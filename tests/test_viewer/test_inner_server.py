@@ -12,7 +12,7 @@ from tests.viewer_messages import CAMERA
 from unison3d.errors import MissingDependencyError
 from unison3d.viewer.inner_server import SECRET_HEADER, start_inner_server
 from unison3d.viewer.limits import MAX_MESSAGE, MAX_PICTURE
-from unison3d.viewer.touch import _SCRIPT
+from unison3d.viewer.page_scripts import script_tags
 
 viser = pytest.importorskip('viser')
 websockets_client = pytest.importorskip('websockets.sync.client')
@@ -96,7 +96,7 @@ def test_with_the_secret_it_serves(server):
     assert status == 200
     assert b'<html' in page
     # This version of viser has the place for the line that lets fingers click.
-    assert _SCRIPT in page
+    assert script_tags() in page
     packed = get(server.get_port(), {SECRET_HEADER: SECRET, 'Accept-Encoding': 'gzip'})[1]
     assert gzip.decompress(packed) == page
     with connect(server.get_port(), {SECRET_HEADER: SECRET}) as tab:

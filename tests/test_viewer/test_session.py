@@ -194,6 +194,18 @@ def test_objects_of_the_model_become_labels(ready):
 
 def test_levels_grow_around_the_position(ready):
     point = ready.scene.points[77]
+    seen = []
+
+    def cancel(progress):
+        seen.append(progress.state)
+        ready.parts.cancel()
+
+    end = ready.parts.subscribe(cancel)
+    with pytest.raises(NotReadyError, match='cancelled'):
+        ready.levels(point)
+    end()
+    # It stopped at the next step, and asking once more begins again.
+    assert seen == ['working', 'cancelled']
     levels = ready.levels(point)
     assert levels[0][ready.scene.superpoints[77]]
     assert levels[0].sum() == 1

@@ -5,13 +5,16 @@ from __future__ import annotations
 import base64
 import json
 import re
+import sys
+from unittest.mock import MagicMock
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from unison3d.errors import ConfigError, SceneError
+from unison3d.errors import ConfigError, MissingDependencyError, SceneError
 from unison3d.viewer.detail import detail_order
+from unison3d.viewer.panel_share import SharePanel
 from unison3d.viewer.share import turntable, write_animation, write_page
 from unison3d.viewer.view_camera import Eye
 
@@ -56,3 +59,23 @@ def test_a_turn_as_gif(tmp_path):
         write_animation(tmp_path / 'turn.avi', images)
     with pytest.raises(SceneError, match='no pictures'):
         write_animation(tmp_path / 'turn.gif', [])
+
+
+def test_a_turn_as_film(tmp_path):
+    ffmpeg = pytest.importorskip('imageio_ffmpeg')
+    images = [np.full((20, 30, 3), 30 * n, np.uint8) for n in range(8)]
+    path = write_animation(tmp_path / 'turn.mp4', images)
+    facts, *films = ffmpeg.read_frames(str(path))
+    assert (facts['size'], facts['codec'], len(films)) == ((30, 20), 'h264', 8)
+    assert np.frombuffer(films[5], np.uint8).mean() == pytest.approx(150, abs=8)
+    assert [file.name for file in tmp_path.iterdir()] == ['turn.mp4']
+
+
+def test_a_missing_encoder_is_named_before_a_picture_is_taken(monkeypatch):
+    monkeypatch.setitem(sys.modules, 'imageio_ffmpeg', None)
+    tab, gui = MagicMock(), MagicMock()
+    gui.add_progress_bar.return_value.visible = False
+    with pytest.raises(MissingDependencyError, match='pip install imageio-ffmpeg'):
+        SharePanel(tab, gui)._spin('MP4')
+    tab.client.get_render.assert_not_called()
+    tab.fly.assert_not_called()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -92,6 +92,7 @@ def superpoint_hierarchy(
     faces: np.ndarray | None = None,
     color_weight: float = 1.0,
     boundary_weight: float = 4.0,
+    told: Callable[[float], None] = lambda share: None,
 ) -> SuperpointTree:
     """Merge touching superpoints one pair at a time, the least different first.
 
@@ -112,6 +113,8 @@ def superpoint_hierarchy(
         faces: int32, (F, 3), or None to join points with their neighbours on the surface.
         color_weight: 0 leaves colour out.
         boundary_weight: 0 leaves the boundary out.
+        told: called between the steps with the share of the work that is done, 0 to 1. What it
+            raises ends the work.
 
     Returns:
         The tree; a scene without points has one without leaves.
@@ -136,17 +139,22 @@ def superpoint_hierarchy(
     if faces is not None and len(faces):
         triangles = np.ascontiguousarray(faces, np.int32).reshape(-1, 3)
         normals, valid = vertex_normals(points, triangles)
+        told(0.4)
         edges, weights = weighted_face_edges(points, normals, triangles, valid)
     else:
         indices = nearest_neighbours(points, _NEIGHBOURS)
+        told(0.4)
         planes = normals_from_neighbours(points, indices[:, :_PLANE_NEIGHBOURS])[0]
+        told(0.6)
         edges, normals = surface_graph(points, planes, indices)
         weights = unsigned_weights(normals, edges, None, 0.0)
+    told(0.7)
     table = np.zeros((0, 3), np.float32)
     if colors is not None and color_weight > 0:
         table = np.ascontiguousarray(colors, np.float32)
     sizes, sums = _region_sums(ids, num_superpoints, normals, table, np.sqrt(color_weight))
     pairs, contrast, lengths = _boundaries(ids, num_superpoints, edges, weights)
+    told(0.9)
     merges, heights = _merge_greedily(sizes, sums, pairs, contrast, lengths, float(boundary_weight))
     return SuperpointTree(num_superpoints, merges, np.maximum.accumulate(heights))
 

@@ -17,6 +17,7 @@ from typing import Any
 from unison3d.viewer.gate import Gate
 from unison3d.viewer.inner_server import start_inner_server
 from unison3d.viewer.library import Library
+from unison3d.viewer.session import SceneSession
 from unison3d.viewer.shared_model import SharedModel
 from unison3d.viewer.tab import Tab
 from unison3d.viewer.workspace import Workspace
@@ -24,6 +25,8 @@ from unison3d.viewer.workspace import Workspace
 __all__ = ['ViewerApp']
 
 TITLE = 'Unison3D'
+#: Seconds that the controls wait for the first picture.
+_PICTURE_PATIENCE = 3.0
 
 
 class ViewerApp:
@@ -87,7 +90,7 @@ class ViewerApp:
         server.on_client_connect(self._connected)
         server.on_client_disconnect(self._disconnected)
         # While the browser loads the page; the first tab waits for the rest of it.
-        threading.Thread(target=lambda: session.outline, daemon=True).start()
+        threading.Thread(target=_prepare, args=(session,), daemon=True).start()
 
     @property
     def url(self) -> str:
@@ -130,8 +133,10 @@ class ViewerApp:
             tab = Tab(client, self.workspace, self._count)
             self.tabs[client.client_id] = tab
         client.gui.configure_theme(show_logo=False, show_share_button=False)
-        # The picture first: controls are many small messages.
+        # The picture first: controls are many small messages, which keep the page busy.
         tab.guarded(tab.open)(self.workspace.last_key)
+        if tab.session is not None:
+            tab.drawn.wait(_PICTURE_PATIENCE)
         if tab.closed:
             return
         _add_panels(tab)
@@ -146,6 +151,11 @@ class ViewerApp:
             tab = self.tabs.pop(client.client_id, None)
         if tab is not None:
             tab.close()
+
+
+def _prepare(session: SceneSession) -> None:
+    outline = session.outline
+    outline.blocks(len(outline.counts) - 1)
 
 
 def _add_panels(tab: Tab) -> None:
@@ -171,9 +181,9 @@ def _add_panels(tab: Tab) -> None:
         AskPanel(tab, gui)
     with group.add_tab('Save'):
         SavePanel(tab, gui)
-        with gui.add_folder('Show to others', expand_by_default=False):
-            SharePanel(tab, gui)
         FramesPanel(tab, gui)
+        with gui.add_folder('Show to others'):
+            SharePanel(tab, gui)
     commands = [
         ('Next layer', 'L', look.next_layer),
         ('Whole scene', 'H', look.go_home),

@@ -24,7 +24,7 @@ from typing import Any
 
 from unison3d.errors import MissingDependencyError, Unison3DError, install_line
 from unison3d.viewer.limits import MAX_MESSAGE, MAX_PICTURE
-from unison3d.viewer.touch import let_fingers_click
+from unison3d.viewer.page_scripts import add_scripts
 
 __all__ = ['SECRET_HEADER', 'start_inner_server']
 
@@ -136,7 +136,7 @@ def _checked_request(secret: str, process_request: Any) -> Any:
             return connection.respond(HTTPStatus.FORBIDDEN, 'Forbidden\n')
         if process_request is None:
             return None
-        return let_fingers_click(process_request(connection, request))
+        return add_scripts(process_request(connection, request))
 
     return check
 

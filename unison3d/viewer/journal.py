@@ -22,6 +22,7 @@ import numpy as np
 
 from unison3d.errors import FileFormatError, SceneError, SceneWarning
 from unison3d.io import atomic_path, atomic_write
+from unison3d.io.file_lock import FileLock
 from unison3d.viewer.edit_codec import (
     decode_entry,
     decode_ids,
@@ -30,7 +31,6 @@ from unison3d.viewer.edit_codec import (
     encode_ids,
     encode_objects,
 )
-from unison3d.viewer.file_lock import FileLock
 from unison3d.viewer.journal_lines import MAX_LINE, JournalLines, make_line, read_lines
 from unison3d.viewer.label_edits import Edit, Redo, Undo
 from unison3d.viewer.labels import SceneLabels

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -56,6 +57,15 @@ class LabelEvent:
     source: str = ''
 
 
+class _Step(NamedTuple):
+    """An edit that can be taken back, or made again."""
+
+    title: str
+    change: Change
+    version: int  # of the labels after it was made, or taken back
+    source: str  # who did that
+
+
 class SceneLabels:
     """Object of every point of one scene, and the table of the objects.
 
@@ -73,8 +83,8 @@ class SceneLabels:
         self._lock = threading.RLock()
         self._state = LabelState(np.zeros(num_points, np.int32))
         self._version = 0
-        self._undo: deque[tuple[str, Change]] = deque()
-        self._redo: list[tuple[str, Change]] = []
+        self._undo: deque[_Step] = deque()
+        self._redo: list[_Step] = []
         self._recorder: Recorder | None = None
         self._callbacks: dict[object, Callable[[LabelEvent], None]] = {}
         self._events: deque[LabelEvent] = deque()
@@ -107,13 +117,23 @@ class SceneLabels:
     def undo_title(self) -> str | None:
         """What :meth:`undo` would take back, None for nothing."""
         with self._lock:
-            return self._undo[-1][0] if self._undo else None
+            return self._undo[-1].title if self._undo else None
 
     @property
     def redo_title(self) -> str | None:
         """What :meth:`redo` would make again, None for nothing."""
         with self._lock:
-            return self._redo[-1][0] if self._redo else None
+            return self._redo[-1].title if self._redo else None
+
+    def undo_version(self, source: str) -> int:
+        """Version that the edit made which :meth:`undo` would take back; 0 if others made it."""
+        with self._lock:
+            return _version(self._undo, source)
+
+    def redo_version(self, source: str) -> int:
+        """Version at which that was undone which :meth:`redo` would make again; 0 if by others."""
+        with self._lock:
+            return _version(self._redo, source)
 
     def __getitem__(self, object: int) -> LabelObject:
         """One object.
@@ -161,9 +181,9 @@ class SceneLabels:
             change = edit.change(self._state)
             self._record(edit)
             self._redo.clear()
-            self._undo.append((edit.title, change))
-            self._forget_oldest()
             event = self._commit(change, edit.title, source)
+            self._undo.append(_Step(edit.title, change, event.version, source))
+            self._forget_oldest()
         self._tell()
         return event
 
@@ -173,9 +193,9 @@ class SceneLabels:
             if not self._undo:
                 return None
             self._record(Undo())
-            title, change = self._undo.pop()
-            self._redo.append((title, change))
+            title, change, *_ = self._undo.pop()
             event = self._commit(change.inverse(), f'undo: {title}', source)
+            self._redo.append(_Step(title, change, event.version, source))
         self._tell()
         return event
 
@@ -185,9 +205,9 @@ class SceneLabels:
             if not self._redo:
                 return None
             self._record(Redo())
-            title, change = self._redo.pop()
-            self._undo.append((title, change))
+            title, change, *_ = self._redo.pop()
             event = self._commit(change, f'redo: {title}', source)
+            self._undo.append(_Step(title, change, event.version, source))
         self._tell()
         return event
 
@@ -208,9 +228,9 @@ class SceneLabels:
 
     def _forget_oldest(self) -> None:
         most, most_bytes = self.undo_limits
-        held = sum(change.nbytes for _, change in self._undo)
+        held = sum(step.change.nbytes for step in self._undo)
         while self._undo and (len(self._undo) > most or held > most_bytes):
-            held -= self._undo.popleft()[1].nbytes
+            held -= self._undo.popleft().change.nbytes
 
     # ------------------------------------------------------------------ listeners
 
@@ -294,3 +314,7 @@ class SceneLabels:
         with self._lock:
             self._undo.clear()
             self._redo.clear()
+
+
+def _version(steps: Sequence[_Step], source: str) -> int:
+    return steps[-1].version if steps and steps[-1].source == source else 0

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -227,22 +228,41 @@ class Library:
             instance_ids=arrays.get('panoptic_instance'),
             origin=arrays['origin'],
         )
-        source = self._source(str(facts.get('source') or ''), path)
+        source = self._source(facts, path, 'scan')
         if source is None:
             return scene
         scan = PointScene.from_file(source, scale=float(arrays.get('scale', 1.0)))
         same = len(scan) == len(scene) and np.allclose(scan.points, points, atol=1e-4)
         return scene.replace(colors=scan.colors, faces=scan.faces) if same else scene
 
-    def _source(self, name: str, result: Path) -> Path | None:
-        """The file a result was made of: by the side of its folder, or in a folder given."""
+    def capture_of(self, key: str) -> tuple[Path, Any] | None:
+        """The capture that a result was made of, where it lies here; to be used in :meth:`reading`.
+
+        Returns:
+            Its folder, and ``scene.T_world_capture`` as the result has it; None for everything that
+            is no result of a capture.
+        """
+        entry = self.entry(key)
+        if entry.kind != 'result':
+            return None
+        facts = read_json(entry.path / 'result.json').get('scene', {})
+        folder = self._source(facts, entry.path, 'capture')
+        return None if folder is None else (folder, facts.get('T_world_capture'))
+
+    def _source(self, facts: dict[str, Any], result: Path, kind: str) -> Path | None:
+        """What a result was made of: by the side of its folder, in a folder given, or given.
+
+        Only things of one kind: a capture is no scan before it is fused, with options that are not
+        known here.
+        """
+        name = str(facts.get('source') or '')
         if name in ('', '.', '..') or Path(name).name != name:
             return None
-        for folder in (result, result.parent, *self.roots):
+        beside = (result, result.parent, *self.roots, *(root.parent for root in self.roots))
+        for folder in beside:
             candidate = _resolved(folder / name)
             inside = any(_lies_in(candidate, root) for root in self.roots)
-            # A capture is no scan before it is fused, with options that are not known here.
-            if inside and _kind(candidate) == 'scan':
+            if inside and _kind(candidate) == kind:
                 return candidate
         return None
 

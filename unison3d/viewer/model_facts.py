@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from functools import cached_property
 
 import numpy as np
@@ -70,15 +71,25 @@ class ModelFacts:
         values[rows[rows >= 0]] = entropy.cpu().numpy()[rows >= 0]
         return values
 
-    @cached_property
-    def ladder(self) -> PartLadder:
-        """Masks around every superpoint, from part to whole."""
-        scene = self.result.scene
+    def find_parts(self, report: Callable[[float, str], None]) -> PartLadder:
+        """Masks around every superpoint, from part to whole.
+
+        Args:
+            report: called now and then with the share that is done and what is being done. What
+                it raises ends the search.
+        """
+        scene, text = self.result.scene, 'joining what touches'
+        report(0.0, text)
         tree = superpoint_hierarchy(
-            scene.points, scene.superpoints, colors=scene.colors, faces=scene.faces
+            scene.points,
+            scene.superpoints,
+            colors=scene.colors,
+            faces=scene.faces,
+            told=lambda share: report(share, text),
         )
         sizes = SuperpointTable.of(scene).sizes
-        if 'instance' not in self.result.tasks:
-            return PartLadder(tree, sizes)
-        masks = self.result.instances
-        return PartLadder(tree, sizes, masks.superpoint_masks.numpy(), masks.scores.numpy())
+        masks, scores = None, None
+        if 'instance' in self.result.tasks:
+            found = self.result.instances
+            masks, scores = found.superpoint_masks.numpy(), found.scores.numpy()
+        return PartLadder(tree, sizes, masks, scores)

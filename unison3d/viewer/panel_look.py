@@ -47,10 +47,11 @@ class ScenePanel:
         self._state = gui.add_markdown('Opening the scan.')
         self._bar = gui.add_progress_bar(0, animated=True)
         self._stop = gui.add_button(
-            'Stop', visible=False, hint='Stop the model. Looking and editing go on.'
+            'Stop', visible=False, hint='Stop this work. Looking and editing go on.'
         )
         self._stop.on_click(tab.guarded(self._start_or_stop))
         tab.on('progress', self._progressed)
+        tab.on('parts', self._parts_progressed)
         tab.on('scene', lambda: setattr(self._scene, 'value', tab.key))
 
     def _switch(self, event: Any) -> None:
@@ -64,7 +65,10 @@ class ScenePanel:
 
     def _start_or_stop(self, _: Any) -> None:
         session = self._tab.session
-        if session.progress.state == 'working':
+        if session.parts.progress.state == 'working':
+            session.parts.cancel()
+            self._state.content = 'The search for parts stops after this step.'
+        elif session.progress.state == 'working':
             session.cancel()
             self._state.content = 'The model stops after this step.'
         else:
@@ -87,6 +91,16 @@ class ScenePanel:
         self._stop.visible = progress.state != 'ready'
         self._stop.label = 'Stop' if working else 'Start the model'
 
+    def _parts_progressed(self, progress: Progress) -> None:
+        if progress.state != 'working':
+            self._progressed(self._tab.session.progress)
+            if progress.state == 'failed':
+                self._tab.say('The parts were not found', progress.text, 'red')
+            return
+        self._state.content = f'Finding parts and wholes: {progress.text}.'
+        self._bar.value, self._stop.label = 100 * progress.fraction, 'Stop'
+        self._bar.visible = self._stop.visible = True
+
 
 class LookPanel:
     """Layer, legend, dots."""
@@ -106,7 +120,7 @@ class LookPanel:
             'Cut above (m)', 0, 4, 0.05, 4, hint='Hide what is higher: look into rooms'
         )
         self._cut.on_update(tab.guarded(self._cut_at))
-        self._dark = gui.add_checkbox('Dark page', False)
+        self._dark = gui.add_checkbox('Dark page', False, hint='This browser remembers it')
         self._dark.on_update(tab.guarded(self._darken))
         home = gui.add_button('Whole scene', icon='home', hint='Key: [H]')
         home.on_click(tab.guarded(lambda _: self.go_home()))

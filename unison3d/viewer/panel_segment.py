@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from unison3d.viewer.background import Progress
 from unison3d.viewer.label_edits import Draw, Split
 from unison3d.viewer.tab import Tab
 from unison3d.viewer.view_camera import box_from_rectangle
@@ -56,8 +57,9 @@ class SegmentPanel:
             tab.client.scene.on_click(modifier=modifier)(
                 tab.guarded(lambda event, kind=kind: self._clicked(event, kind))
             )
-        tab.on('drafts', self._show)
+        tab.on('drafts', self._drafts_changed)
         tab.on('scene', self._show)
+        tab.on('parts', tab.guarded(self._parts_progressed))
         tab.on('progress', lambda progress: self._show() if progress.state == 'ready' else None)
 
     # ------------------------------------------------------------------ clicks
@@ -108,7 +110,6 @@ class SegmentPanel:
     def _after(self, name: str) -> None:
         if not name:
             self._tab.drafts.active.name = self._guess()
-        self._level.value = 0
         self._tab.redraw()
         self._tab.tell('drafts')
 
@@ -141,9 +142,12 @@ class SegmentPanel:
         self._refresh()
 
     def undo(self) -> None:
-        """Take back the last click; without clicks, the last edit."""
+        """Take back what was done last in this tab, a click or an edit.
+
+        Where this tab has done nothing more, the last edit of all tabs.
+        """
         tab = self._tab
-        if tab.drafts.can_undo:
+        if _is_later(tab.drafts.undo_version, tab.session.labels.undo_version(tab.source)):
             tab.drafts.undo()
             self._refresh()
         elif (event := tab.session.labels.undo(tab.source)) is not None:
@@ -152,7 +156,7 @@ class SegmentPanel:
     def redo(self) -> None:
         """Make again what was taken back last."""
         tab = self._tab
-        if tab.drafts.can_redo:
+        if _is_later(tab.drafts.redo_version, tab.session.labels.redo_version(tab.source)):
             tab.drafts.redo()
             self._refresh()
         elif (event := tab.session.labels.redo(tab.source)) is not None:
@@ -160,11 +164,7 @@ class SegmentPanel:
 
     def discard(self, everything: bool = False) -> None:
         """Forget the active clicked object, or all."""
-        drafts = self._tab.drafts
-        if everything:
-            drafts.clear()
-        elif drafts.active is not None:
-            drafts.drop(drafts.active)
+        self._tab.drafts.discard(everything)
         self._refresh()
 
     def _to_selected(self, how: str) -> None:
@@ -187,15 +187,38 @@ class SegmentPanel:
             active.name = self._name.value
 
     def _to_level(self, event: Any) -> None:
-        if event.client is not None and self._tab.drafts.active is not None:
-            self._tab.drafts.show_level(int(self._level.value))
-            self._tab.redraw()
-            self._show()
+        if event.client is None or self._tab.drafts.active is None:
+            return
+        parts = self._tab.session.parts
+        if self._level.value and parts.progress.state != 'ready':
+            # They take a while the first time. The level is shown when they are there.
+            parts.start()
+        if not self._level.value or parts.progress.state == 'ready':
+            self._show_level()
+
+    def _parts_progressed(self, progress: Progress) -> None:
+        draft = self._tab.drafts.active
+        if progress.state == 'working' or draft is None:
+            return
+        if progress.state != 'ready':
+            self._level.value = draft.level
+        elif self._level.value != draft.level:
+            self._show_level()
+
+    def _show_level(self) -> None:
+        self._tab.drafts.show_level(int(self._level.value))
+        self._tab.redraw()
+        self._show()
 
     def _refresh(self) -> None:
-        self._level.value = 0
         self._tab.redraw()
         self._tab.tell('drafts')
+
+    def _drafts_changed(self) -> None:
+        draft = self._tab.drafts.active
+        # Not in _show, which follows the slider while somebody pulls it.
+        self._level.value = 0 if draft is None else draft.level
+        self._show()
 
     def _show(self) -> None:
         drafts = self._tab.drafts
@@ -218,6 +241,11 @@ class SegmentPanel:
         if self._name.value != draft.name:
             self._name.value = draft.name
         self._level.disabled = draft.seed is None
+
+
+def _is_later(click: int | None, edit: int) -> bool:
+    """Whether a click came after an edit: versions of the labels, before it and after it."""
+    return click is not None and click >= edit
 
 
 def _rotation(wxyz: np.ndarray) -> np.ndarray:

@@ -8,7 +8,7 @@ import numpy as np
 
 from unison3d.errors import SceneError
 from unison3d.viewer.render import save_png
-from unison3d.viewer.share import turntable, write_animation, write_page
+from unison3d.viewer.share import film_encoder, turntable, write_animation, write_page
 from unison3d.viewer.tab import Tab
 
 __all__ = ['SharePanel']
@@ -67,6 +67,9 @@ class SharePanel:
             return
         if self._bar.visible:
             return
+        if kind == 'MP4':
+            # Before the pictures are taken, which may be minutes.
+            film_encoder()
         self._stop, self._bar.visible, self._bar.value = False, True, 0
         tab = self._tab
         start = tab.eye()

@@ -20,10 +20,12 @@ import numpy as np
 from unison3d.errors import PromptError
 from unison3d.structures import PointScene
 from unison3d.viewer.background import BackgroundWork, Progress
+from unison3d.viewer.encoding import encode_scene
 from unison3d.viewer.journal import Journal, SceneIdentity
 from unison3d.viewer.label_source import from_result
 from unison3d.viewer.labels import LabelEvent, SceneLabels
 from unison3d.viewer.layers import Layer
+from unison3d.viewer.prompt_store import PromptStore
 from unison3d.viewer.scene_layers import known_layers, scene_layer
 from unison3d.viewer.scene_outline import SceneOutline
 from unison3d.viewer.session_answers import (
@@ -33,10 +35,11 @@ from unison3d.viewer.session_answers import (
     SentenceAnswer,
     VocabularyAnswer,
 )
-from unison3d.viewer.shared_model import SharedModel, watched
+from unison3d.viewer.shared_model import SharedModel
 
 if TYPE_CHECKING:
     from unison3d.structures import Box, Click
+    from unison3d.viewer.hierarchy import PartLadder
     from unison3d.viewer.model_facts import ModelFacts
 
 __all__ = [
@@ -50,6 +53,7 @@ __all__ = [
 
 #: Share of an object's points that must lie in the answer to a sentence for it to be meant.
 MEANT = 0.5
+_LEVELS = 'The slider from part to whole'
 
 
 class SceneSession:
@@ -89,8 +93,11 @@ class SceneSession:
         self._model = model
         self._facts: ModelFacts | None = None
         self._work = BackgroundWork(self._encode)
+        #: The search for parts and wholes; :meth:`levels` starts it and waits for it.
+        self.parts = BackgroundWork(self._find_parts)
+        self._ladder: PartLadder | None = None
         self._lock = threading.RLock()
-        self._prompts: dict[int, list[Click | Box]] = {}
+        self._prompts = PromptStore(self._answer)
         self._boxes: tuple[int, dict[int, np.ndarray]] = (-1, {})
         self._outline: SceneOutline | None = None
         self._outline_lock = threading.Lock()
@@ -100,7 +107,7 @@ class SceneSession:
         """How the points are drawn, the same for all tabs; found at the first call."""
         with self._outline_lock:
             if self._outline is None:
-                self._outline = SceneOutline.of(self.scene.points)
+                self._outline = SceneOutline(self.scene.points)
             return self._outline
 
     # ------------------------------------------------------------------ encoding
@@ -138,10 +145,12 @@ class SceneSession:
             wait: until the encoding has stopped, which may take as long as one step of it.
         """
         self._work.cancel()
+        self.parts.cancel()
         if self.journal is not None:
             self.journal.close()
         if wait:
             self._work.wait()
+            self.parts.wait()
 
     def __enter__(self) -> SceneSession:
         return self
@@ -150,33 +159,9 @@ class SceneSession:
         self.close()
 
     def _encode(self) -> None:
-        report = self._work.report
-        report(0.02, 'loading the weights')
-        # Here and elsewhere, what needs torch or numba is imported where it is used: a scan is
-        # shown before they are there.
-        from unison3d.superpoints import compute_superpoints
-        from unison3d.viewer.model_facts import ModelFacts
-
-        segmenter = self._model.segmenter()
-        scene = self.scene
-        if scene.superpoints is None and segmenter.model.data_preprocessor.keys != 'voxels':
-            report(0.1, f'finding superpoints of {len(scene):,} points')
-            superpoints = compute_superpoints(scene.points, scene.colors, scene.faces)
-            scene = scene.replace(superpoints=superpoints)
-        report(0.25, 'waiting for the model')
-
-        def encoding(share: float) -> None:
-            report(0.3 + 0.55 * share, 'encoding')
-
-        with self._model.use(lambda: report(0.25, 'waiting for the model')):
-            with watched(segmenter.model, encoding):
-                scene = segmenter.set_scene(scene)
-            report(0.9, 'finding objects')
-            result = segmenter.predict()
-        report(0.99, 'finding objects')
+        scene, facts = encode_scene(self.scene, self._model, self._work.report)
         with self._lock:
-            self.scene = scene
-            self._facts = ModelFacts(segmenter, self._model, result)
+            self.scene, self._facts = scene, facts
 
     def _ready(self, what: str) -> ModelFacts:
         if self._facts is None:
@@ -205,7 +190,7 @@ class SceneSession:
         self._ready('A click')
         from unison3d.structures import Click
 
-        return self._prompted(object, Click(self._to_file(point), bool(positive), 0))
+        return self._prompts.add(object, Click(self._to_file(point), bool(positive), 0))
 
     def box(
         self,
@@ -219,33 +204,19 @@ class SceneSession:
         from unison3d.structures import Box
 
         span = tuple(float(length) for length in size)
-        return self._prompted(object, Box(self._to_file(center), span, float(yaw), 0))
+        return self._prompts.add(object, Box(self._to_file(center), span, float(yaw), 0))
 
     def undo_click(self, object: int = 0) -> MaskAnswer | None:
         """Take the last click or box of an object back; None when none is left."""
-        with self._lock:
-            kept = self._prompts.get(object, [])[:-1]
-            self._prompts[object] = kept
-        return self._answer(object, kept) if kept else None
+        return self._prompts.undo(object)
 
     def clear_clicks(self, object: int | None = None) -> None:
         """Forget the clicks and boxes of an object, or all."""
-        with self._lock:
-            if object is None:
-                self._prompts.clear()
-            else:
-                self._prompts.pop(object, None)
+        self._prompts.clear(object)
 
     def num_clicks(self, object: int = 0) -> int:
         """Clicks and boxes of an object."""
-        return len(self._prompts.get(object, ()))
-
-    def _prompted(self, number: int, prompt: Click | Box) -> MaskAnswer:
-        with self._lock:
-            prompts = [*self._prompts.get(number, ()), prompt]
-            answer = self._answer(number, prompts)
-            self._prompts[number] = prompts
-        return answer
+        return self._prompts.count(object)
 
     def _answer(self, number: int, prompts: list[Click | Box]) -> MaskAnswer:
         from unison3d.structures import Box, Click
@@ -359,12 +330,20 @@ class SceneSession:
         """From the part under a position to the whole: bool (S,) masks, each inside the next.
 
         Raises:
-            NotReadyError: the scene is not encoded.
+            NotReadyError: the scene is not encoded, or the search for parts was cancelled or
+                failed.
         """
-        ladder = self._ready('The slider from part to whole').ladder
+        self._ready(_LEVELS)
+        self.parts.start()
+        if not self.parts.wait():
+            raise NotReadyError(f'{_LEVELS} has no parts: {self.parts.progress.text}.')
+        ladder = self._ladder
         offsets = self.scene.points - np.asarray(point, np.float32)
         nearest = int(np.einsum('ij,ij->i', offsets, offsets).argmin())
         return ladder.levels(int(self.scene.superpoints[nearest]))
+
+    def _find_parts(self) -> None:
+        self._ladder = self._ready(_LEVELS).find_parts(self.parts.report)
 
     # ------------------------------------------------------------------ layers
 

@@ -9,15 +9,16 @@ import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from unison3d.errors import ConfigError, MissingDependencyError, SceneError
-from unison3d.io import atomic_write
+from unison3d.io import atomic_path, atomic_write
 from unison3d.viewer.detail import detail_order
 from unison3d.viewer.view_camera import Eye, orbit
 
-__all__ = ['turntable', 'write_animation', 'write_page']
+__all__ = ['film_encoder', 'turntable', 'write_animation', 'write_page']
 
 #: Points of a page at most; 9 bytes each, as text.
 MAX_PAGE_POINTS = 600_000
@@ -70,17 +71,28 @@ def write_animation(path: str | os.PathLike[str], images: Sequence[np.ndarray]) 
     raise ConfigError(f'{path}: animations end in .gif or .mp4.')
 
 
-def _write_film(path: Path, images: Sequence[np.ndarray]) -> Path:
+def film_encoder() -> Any:
+    """The module ``imageio_ffmpeg``, with an encoder that is there.
+
+    Raises:
+        MissingDependencyError: it is not installed, or came without an encoder.
+    """
     try:
         import imageio_ffmpeg
-    except ImportError as error:
+
+        imageio_ffmpeg.get_ffmpeg_exe()
+    except (ImportError, RuntimeError) as error:
         raise MissingDependencyError(
-            'The package "imageio-ffmpeg" is needed for MP4 and is not installed. Install it with: '
-            'pip install imageio-ffmpeg, or take a GIF.'
+            f'The package "imageio-ffmpeg" is needed for MP4 and cannot be used ({error}). Install '
+            'it with: pip install imageio-ffmpeg, or take a GIF.'
         ) from error
+    return imageio_ffmpeg
+
+
+def _write_film(path: Path, images: Sequence[np.ndarray]) -> Path:
+    imageio_ffmpeg = film_encoder()
     height, width = images[0].shape[:2]
-    part = path.with_name(f'.{path.stem}.part.mp4')
-    try:
+    with atomic_path(path) as part:
         writer = imageio_ffmpeg.write_frames(
             str(part), (width, height), fps=1 / _SECONDS_PER_PICTURE, macro_block_size=2
         )
@@ -88,9 +100,6 @@ def _write_film(path: Path, images: Sequence[np.ndarray]) -> Path:
         for image in images:
             writer.send(np.ascontiguousarray(image))
         writer.close()
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
     return path
 
 

@@ -11,12 +11,14 @@ import numpy as np
 
 from unison3d.errors import Unison3DError
 from unison3d.viewer.background import Progress
+from unison3d.viewer.detail_control import DetailControl
 from unison3d.viewer.drafts import Drafts
 from unison3d.viewer.labels import LabelEvent
 from unison3d.viewer.layers import Layer, class_layer, color_layer, object_layer
 from unison3d.viewer.library import LibraryEntry
 from unison3d.viewer.scene_view import PointsOnPage
 from unison3d.viewer.session import SceneSession, SentenceAnswer, VocabularyAnswer
+from unison3d.viewer.tab_detail import control_detail
 from unison3d.viewer.view_camera import Eye, look_at_box
 from unison3d.viewer.workspace import Workspace
 
@@ -58,6 +60,10 @@ class Tab:
         self.visible: np.ndarray | None = None
         self._colors = np.zeros((0, 3), np.uint8)
         self.points: PointsOnPage | None = None
+        self._detail: DetailControl | None = None
+        #: Set when the page has drawn its first picture, or does not say so.
+        self.drawn = threading.Event()
+        client.camera.on_update(lambda _: self._detail and self._detail.moved())
         self.point_size = 0.02
         self._listeners: dict[str, list[Callable[..., None]]] = {}
         self._unsubscribe: list[Callable[[], None]] = []
@@ -72,8 +78,8 @@ class Tab:
     # ------------------------------------------------------------------ panels
 
     def on(self, what: str, callback: Callable[..., None]) -> None:
-        """Be told: ``'scene'``, ``'progress'``, ``'labels'``, ``'layer'``, ``'drafts'``,
-        ``'answer'``, ``'selected'`` or ``'camera'``.
+        """Be told: ``'scene'``, ``'progress'``, ``'parts'``, ``'labels'``, ``'layer'``,
+        ``'drafts'``, ``'answer'``, ``'selected'`` or ``'camera'``.
         """
         self._listeners.setdefault(what, []).append(callback)
 
@@ -136,22 +142,26 @@ class Tab:
             self.answer = self.own = self.selected = None
             self.hidden = {}
             self.cut, self.point_size = outline.cut, outline.spacing
-            self.points = PointsOnPage(self.client.scene, outline.blocks, self.point_size)
+            self.points = PointsOnPage(self.client, outline, self.point_size)
             self.layer_name = 'instance' if session.labels.objects else 'color'
             if session.scene.colors is None and self.layer_name == 'color':
                 self.layer_name = 'height'
             self._unsubscribe = [
                 session.labels.subscribe(self._labels_changed),
                 session.on_progress(self._progressed),
+                session.parts.subscribe(lambda progress: self.tell('parts', progress)),
             ]
         self.redraw()
-        self.fly(self.first_eye(), steps=1)
+        before, eye = self.client.camera.position, self.first_eye()
+        self.fly(eye, steps=1)
+        self._detail = control_detail(self, eye, before)
         self.tell('scene')
         self.tell('progress', session.progress)
 
     def close(self) -> None:
         """The tab was closed."""
         self.closed = True
+        self.drawn.set()
         with self.lock:
             self._leave()
 
@@ -159,6 +169,8 @@ class Tab:
         for unsubscribe in self._unsubscribe:
             unsubscribe()
         self._unsubscribe = []
+        if self._detail is not None:
+            self._detail.close()
         if self.drafts is not None:
             self.drafts.clear()
         if not self.closed:

@@ -1,4 +1,4 @@
-"""The line in the page that lets fingers click; `test_app_tools.py` taps."""
+"""Scripts in the page; `test_app_tools.py` taps, and `test_app_keyboard.py` looks in the dark."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import gzip
 
 import pytest
 
-from unison3d.viewer.touch import let_fingers_click
+from unison3d.viewer.page_scripts import add_scripts
 
 websockets = pytest.importorskip('websockets')
 PAGE = b'<!doctype html><html><head><title>x</title></head><body></body></html>'
@@ -24,7 +24,7 @@ def response(body, **headers):
 def test_a_page(packed):
     body = gzip.compress(PAGE) if packed else PAGE
     encoding = 'gzip' if packed else 'identity'
-    got = let_fingers_click(response(body, Content_Type='text/html', Content_Encoding=encoding))
+    got = add_scripts(response(body, Content_Type='text/html', Content_Encoding=encoding))
     assert got.headers.get_all('Content-Length') == [str(len(got.body))]
     page = gzip.decompress(got.body) if packed else got.body
     start, script, rest = page.partition(b'<script>')
@@ -35,5 +35,5 @@ def test_a_page(packed):
 
 def test_what_is_no_page():
     script = response(b'const x = "<head>"', Content_Type='application/javascript')
-    assert let_fingers_click(script).body == b'const x = "<head>"'
-    assert let_fingers_click(None) is None
+    assert add_scripts(script).body == b'const x = "<head>"'
+    assert add_scripts(None) is None
