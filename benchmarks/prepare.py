@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-from unison3d.datasets.prepare.job import prepare_dataset, prepare_scan
+from unison3d.datasets.prepare.job import PrepareWork, prepare_dataset
 from unison3d.datasets.prepare.processed import superpoints_of
 from unison3d.datasets.prepare.scannet import ScanNetLayout
 from unison3d.datasets.prepare.verify import verify_folder
@@ -83,9 +83,10 @@ def main() -> None:
         write_scan(root, args.vertices)
         (unit,) = layout.scans(root)
         scan = layout.read(unit)
+        work = PrepareWork(layout, out)
         rows = {
             'read': best_ms(lambda: layout.read(unit), args.repeats),
-            'read and write': best_ms(lambda: prepare_scan(layout, out, True, unit), args.repeats),
+            'read and write': best_ms(lambda: work.make(unit), args.repeats),
         }
         prepare_dataset(layout, root, out, overwrite=True)
         rows['verify'] = best_ms(lambda: verify_folder(out), args.repeats)

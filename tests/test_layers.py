@@ -18,6 +18,7 @@ LAYERS = (
     ('jobs',),
     ('structures',),
     ('sparse', 'superpoints', 'fusion', 'lifting', 'vision'),
+    ('operations',),
     ('synth',),
     ('models',),
     ('datasets', 'evaluation', 'convert'),

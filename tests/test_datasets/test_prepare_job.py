@@ -24,6 +24,7 @@ from unison3d.datasets.prepare import (
 from unison3d.datasets.prepare.scannet import ScanNet200Layout, ScanNetLayout
 from unison3d.errors import ConfigError, FileFormatError
 from unison3d.io import atomic_path
+from unison3d.jobs import Crew
 from unison3d.superpoints import compute_superpoints
 
 NAMES = (TRAIN, 'scene0191_01', 'scene0191_02', VAL)
@@ -155,7 +156,7 @@ def test_several_processes_give_the_same_bytes(tmp_path):
     write_scans(tmp_path / 'raw')
     (tmp_path / 'raw' / 'scans' / VAL / f'{VAL}.txt').unlink()
     one = prepare(tmp_path / 'raw', tmp_path / 'one')
-    two = prepare(tmp_path / 'raw', tmp_path / 'two', workers=2)
+    two = prepare(tmp_path / 'raw', tmp_path / 'two', crew=Crew(workers=2))
     assert [o.status for o in two.outcomes] == [o.status for o in one.outcomes]
     assert two.failures == one.failures and len(two.failures) == 1
     assert tree(tmp_path / 'one') == tree(tmp_path / 'two')
@@ -175,8 +176,6 @@ def test_one_folder_holds_one_dataset(tmp_path):
     prepare(tmp_path / 'raw', tmp_path / 'raw')  # beside the scans, as OpenMMLab has it
     with pytest.raises(ConfigError, match='another dataset'):
         prepare_dataset(ScanNet200Layout(), tmp_path / 'raw', tmp_path / 'raw')
-    with pytest.raises(ConfigError, match='workers'):
-        prepare(tmp_path / 'raw', tmp_path / 'raw', workers=0)
     with pytest.raises(FileFormatError, match='not a folder'):
         prepare(tmp_path / 'nothing', tmp_path / 'out')
 
@@ -269,5 +268,8 @@ def test_the_script_of_openmmlab(tmp_path, capsys):
 def test_root_is_needed(tmp_path, capsys):
     assert main(['prepare', 'scannet', '--out', str(tmp_path)]) == ConfigError.exit_code
     assert '--root' in capsys.readouterr().err
+    words = ['prepare', 'scannet', '--root', str(tmp_path), '--out', str(tmp_path / 'out')]
+    assert main([*words, '--workers', '0']) == ConfigError.exit_code
+    assert '0 workers' in capsys.readouterr().err
     assert main(['prepare', 'scanet', '--out', str(tmp_path)]) == ConfigError.exit_code
     assert 'scannet200' in capsys.readouterr().err

@@ -21,7 +21,7 @@ from test_datasets.scannet_samples import (
 )
 
 from unison3d.datasets.prepare import find_layouts, get_layout, prepare_dataset, read_infos
-from unison3d.datasets.prepare.job import prepare_scan
+from unison3d.datasets.prepare.job import PrepareWork
 from unison3d.datasets.prepare.scannet import (
     TABLES,
     ScanNet200Layout,
@@ -30,6 +30,7 @@ from unison3d.datasets.prepare.scannet import (
 )
 from unison3d.errors import ConfigError, FileFormatError
 from unison3d.io import read_label_table
+from unison3d.jobs import attempt
 from unison3d.structures.label_space import SCANNET200
 from unison3d.superpoints import segment_mesh
 
@@ -197,8 +198,8 @@ def test_files_cut_anywhere_are_failures_that_name_them(tmp_path, file):
     (unit,) = ScanNetLayout().scans(tmp_path)
     for end in np.linspace(0, len(whole) - 2, 64).astype(int):
         path.write_bytes(whole[:end])
-        outcome = prepare_scan(ScanNetLayout(), tmp_path / 'out', True, unit)
-        assert outcome.status == 'failed' and path.name in outcome.reason
+        outcome = attempt(PrepareWork(ScanNetLayout(), tmp_path / 'out'), unit)
+        assert outcome.error and path.name in outcome.reason
         assert outcome.reason.startswith(str(tmp_path)), 'our own error, not one of Python'
 
 

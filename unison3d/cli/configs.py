@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import os
 import re
 import traceback
 from collections.abc import Iterator, Sequence
@@ -54,13 +55,19 @@ _UNKNOWN_TYPE = re.compile(r"'?(?P<type>\S+) is not in the (?P<scope>\w+)::(?P<r
 
 def add_config_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments that every verb with a config takes."""
-    parser.add_argument('config', metavar='CONFIG', type=Path, help='a config file (.py)')
+    parser.add_argument(
+        'config',
+        metavar='CONFIG',
+        type=Path,
+        help='a config file (.py), or PACKAGE::FOLDER/CONFIG.py',
+    )
     parser.add_argument(
         '--work-dir', type=Path, help='folder for logs and checkpoints. Default: work_dirs/<config>'
     )
     parser.add_argument(
         '--cfg-options',
         nargs='+',
+        action='extend',
         default=[],
         metavar='KEY=VALUE',
         help='override settings, such as optim_wrapper.optimizer.lr=0.001',
@@ -70,6 +77,12 @@ def add_config_arguments(parser: argparse.ArgumentParser) -> None:
         choices=('none', 'pytorch', 'slurm', 'mpi'),
         default='none',
         help='how several processes were started. Default: none',
+    )
+    parser.add_argument(
+        '--trust',
+        action='store_true',
+        help='read checkpoints with Python objects, which runs their code; for files of people '
+        'you trust',
     )
     parser.add_argument('--local_rank', '--local-rank', type=int, help=argparse.SUPPRESS)
 
@@ -86,15 +99,23 @@ def read_config(args: argparse.Namespace, required: Sequence[str] = ()) -> Confi
             override does not fit.
     """
     import yaml
-    from mmengine.config import Config
 
+    from unison3d.io.config_files import find_package_config, read_config_file
+
+    if args.local_rank is not None:
+        # Launchers that pass the rank in words; MMEngine reads it from the environment.
+        os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
+    if '::' in str(args.config):
+        args.config = find_package_config(str(args.config))
     if not args.config.is_file():
         raise ConfigError(f'{args.config}: this config does not exist. See the folder configs/.')
     try:
-        config = Config.fromfile(args.config)
+        config = read_config_file(args.config)
     except (*_UNREADABLE, yaml.YAMLError) as error:
+        is_import = isinstance(error, ImportError)
+        advice = 'Install it or put its folder on PYTHONPATH' if is_import else 'Repair it'
         raise ConfigError(
-            f'{args.config}: not a usable config ({_describe(error)}). Repair it; --debug shows '
+            f'{args.config}: not a usable config ({_describe(error)}). {advice}; --debug shows '
             'the place.'
         ) from error
     for option in args.cfg_options:
@@ -106,6 +127,8 @@ def read_config(args: argparse.Namespace, required: Sequence[str] = ()) -> Confi
             f'{", ".join(required)}. Name a config below configs/ as its _base_, or add it.'
         )
     config.launcher = args.launcher
+    if args.trust:
+        config.trust = True
     if args.work_dir is not None:
         config.work_dir = str(args.work_dir)
     elif config.get('work_dir') is None:

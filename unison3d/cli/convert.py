@@ -307,10 +307,11 @@ def write_ours(path: Path, translation: Translation, metadata: Mapping[str, str]
         CheckpointError: a weight that is used is not finite.
     """
     import torch
+    from safetensors import SafetensorError
     from safetensors.torch import save_file
 
     from unison3d.convert import UNUSED_PREFIX
-    from unison3d.io.atomic import atomic_path
+    from unison3d.io.atomic import atomic_path, writing
 
     for name, value in translation.tensors.items():
         used = value.is_floating_point() and not name.startswith(UNUSED_PREFIX)
@@ -319,7 +320,7 @@ def write_ours(path: Path, translation: Translation, metadata: Mapping[str, str]
                 f'{name} holds values that are not finite, so nothing was written. The training '
                 'that made the file has diverged, or the file is damaged.'
             )
-    with atomic_path(path) as temporary:
+    with atomic_path(path) as temporary, writing(path, SafetensorError):
         save_file(_unshared(translation.tensors), temporary, {**metadata, 'format': 'pt'})
 
 

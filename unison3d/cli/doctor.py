@@ -15,8 +15,9 @@ def add_parser(verbs: argparse._SubParsersAction, common: argparse.ArgumentParse
         'doctor',
         parents=[common],
         help='check the installation',
-        description='Print versions, devices and engines, and what is missing with its fix. '
-        'The exit status is 4 when something is missing that the core needs.',
+        description='Print versions, device, the engine of every operation and the extras, and '
+        'what is missing with its fix. The exit status is 4 when something is missing that the '
+        'core needs.',
     )
     parser.add_argument('--json', action='store_true', help='print one JSON object, no prose')
     parser.set_defaults(run=run)
@@ -34,7 +35,11 @@ def run(args: argparse.Namespace) -> int:
         print()
     else:
         width = max(len(check.name) for check in checks)
+        section = ''
         for check in checks:
+            if check.section != section:
+                section = check.section
+                print(f'{section}:')
             print(f'[{_MARKS[check.status]}] {check.name:{width}s}  {check.value}')
             if check.fix:
                 print(f'       {"":{width}s}  fix: {check.fix}')

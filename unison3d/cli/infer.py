@@ -1,4 +1,4 @@
-"""``unison3d infer``: segment one scan and save the result."""
+"""``unison3d infer``: segment a scan, or many, and save the results."""
 
 from __future__ import annotations
 
@@ -13,18 +13,25 @@ from contextlib import redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from unison3d.cli.engine_option import add_engine_option
+from unison3d.cli.infer_tiles import add_tile_options, check_tile_options, run_tiles
+from unison3d.cli.job_options import (
+    add_job_options,
+    is_many,
+    refuse_job_options,
+    refuse_places,
+)
 from unison3d.cli.prompt_options import (
     add_prompt_options,
     add_word_options,
     make_boxes,
     make_click_texts,
     make_vocabulary,
-    save_heat_maps,
 )
+from unison3d.cli.segment_scan import ScanQuestions, segment_scan
 from unison3d.errors import ConfigError
 
 if TYPE_CHECKING:
-    from unison3d.apis import SceneResult
     from unison3d.structures import Click
 
 CLOSED_SET = ('panoptic', 'semantic', 'instance')
@@ -55,14 +62,18 @@ def add_parser(verbs: argparse._SubParsersAction, common: argparse.ArgumentParse
     parser = verbs.add_parser(
         'infer',
         parents=[common],
-        help='segment a scan',
-        description='Segment a scan and write a coloured PLY, an NPZ and a JSON summary.',
+        help='segment a scan, or all scans of a folder or a list',
+        description='Segment a scan and write a coloured PLY, an NPZ and a JSON summary. Of a '
+        'folder or a list of scans each gets a folder of its own in --out, which also holds '
+        'summary.json and summary.csv; scans that are done are left alone, so an interrupted job '
+        'goes on where it stopped, and the exit status is 3 if any failed (docs/fleets.md).',
     )
     parser.add_argument(
         'scan',
         metavar='SCAN',
         help='.ply, .pcd, .las, .laz, .e57, .obj, .glb, .gltf, .npy, .npz, .bin, ScanNet folder, '
-        'or a folder of depth images with poses (docs/cameras.md), .sens',
+        'or a folder of depth images with poses (docs/cameras.md), .sens; or many: any other '
+        'folder, with the folders in it, or a .txt file with one path per line',
     )
     parser.add_argument(
         '--out', type=Path, help='folder for the results. Default: work_dirs/infer/<name of SCAN>'
@@ -97,12 +108,17 @@ def add_parser(verbs: argparse._SubParsersAction, common: argparse.ArgumentParse
     )
     add_word_options(tasks)
     _add_capture_options(parser)
+    add_job_options(
+        parser.add_argument_group('folders and lists of scans'), 'one per GPU, 1 without'
+    )
+    add_tile_options(parser.add_argument_group('scans larger than memory'))
     running = parser.add_argument_group('how to run')
     running.add_argument('--weights', type=Path, help='default: the weights that ship')
     running.add_argument(
         '--device', default='auto', help='auto, cpu, cuda, cuda:1, mps. Default: auto'
     )
     running.add_argument('--seed', type=int, default=0, help='default: 0')
+    add_engine_option(running)
     running.add_argument(
         '--on-bad',
         choices=('raise', 'drop'),
@@ -266,14 +282,37 @@ def choose_tasks(args: argparse.Namespace) -> list[str]:
 def run(args: argparse.Namespace) -> int:
     """Segment, save, report."""
     tasks = choose_tasks(args)
-    clicks = make_clicks(args.click, len(args.box))
-    boxes = make_boxes(args.box, count_clicked(args.click))
-    click_texts = make_click_texts(args.click_text)
-    vocabulary = make_vocabulary(args.vocabulary)
+    questions = ScanQuestions(
+        tasks=tasks,
+        clicks=make_clicks(args.click, len(args.box)),
+        boxes=make_boxes(args.box, count_clicked(args.click)),
+        click_texts=make_click_texts(args.click_text),
+        exclusive=args.exclusive,
+        texts=args.text,
+        vocabulary=make_vocabulary(args.vocabulary),
+        heat_map=args.heat_map or (),
+        on_bad=args.on_bad,
+        scale=args.scale,
+        num_features=args.num_features,
+        capture=capture_options(args),
+        export=args.export,
+        picture=args.picture,
+        seed=args.seed,
+    )
     out = default_out(args.scan) if args.out is None else args.out
-    check_out_folder(out, args.overwrite)
+    many = is_many(args.scan)
+    check_tile_options(args, many)
+    if many:
+        refuse_places(args)
+        from unison3d.cli.infer_many import run_many
+
+        return run_many(args, out, questions)
+    refuse_job_options(args)
     if args.num_features is not None:
         check_num_features(args.scan)
+    if args.tile is not None and (status := run_tiles(args, out, questions)) is not None:
+        return status
+    check_out_folder(out, args.overwrite)
 
     from unison3d.io.files import check_file
 
@@ -282,74 +321,29 @@ def run(args: argparse.Namespace) -> int:
         check_file(args.scan)
 
     start = time.perf_counter()
-    import torch
-
     from unison3d.apis import Segmenter
     from unison3d.apis.exports import check_exports
-    from unison3d.apis.result_files import OVERVIEW
 
     check_exports(args.export, tasks)
-
-    torch.manual_seed(args.seed)
     # With --json the output is one object and nothing else, so what is logged goes elsewhere.
     with redirect_stdout(sys.stderr if args.json else sys.stdout):
         segmenter = Segmenter.from_pretrained(args.weights, device=args.device)
-        ready = time.perf_counter()
-        reading = {} if args.num_features is None else {'num_features': args.num_features}
-        segmenter.set_scene(
-            args.scan,
-            on_bad=args.on_bad,
-            scale=args.scale,
-            capture=capture_options(args),
-            **reading,
-        )
-        if vocabulary is not None:
-            segmenter.set_vocabulary(vocabulary)
-        # Before anything is written: a model or an installation may not be able to.
-        scores = segmenter.scores(args.heat_map) if args.heat_map else None
-        result = segmenter.predict(
-            tasks=tasks,
-            clicks=clicks or None,
-            boxes=boxes or None,
-            click_texts=click_texts or None,
-            exclusive=args.exclusive,
-            texts=args.text or None,
-            vocabulary=None if vocabulary is None else list(vocabulary),
-        )
-    done = time.perf_counter()
-    paths = [Path(path) for path in result.save(out, overwrite=args.overwrite, export=args.export)]
-    if scores is not None:
-        paths += save_heat_maps(scores, out)
-    if args.picture:
-        paths.append(draw_overview(result, out / OVERVIEW))
-    seconds = {'start_up': round(ready - start, 3), 'segmentation': round(done - ready, 3)}
+        start_up = time.perf_counter() - start
+        done = segment_scan(segmenter, args.scan, out, questions, args.overwrite)
+    seconds = {'start_up': round(start_up, 3), 'segmentation': round(done.seconds, 3)}
     if args.json:
-        summaries = [path for path in paths if path.name == 'result.json']
+        summaries = [path for path in done.paths if path.name == 'result.json']
         content = json.loads(summaries[0].read_text(encoding='utf-8')) if summaries else {}
-        report = {'files': [str(path) for path in paths], 'seconds': seconds, 'summary': content}
-        json.dump(report, sys.stdout, indent=2)
+        files = [str(path) for path in done.paths]
+        json.dump({'files': files, 'seconds': seconds, 'summary': content}, sys.stdout, indent=2)
         print()
         return 0
-    print(result.summary())
+    print(done.result.summary())
     print(f'\nStart-up {seconds["start_up"]:.1f} s, segmentation {seconds["segmentation"]:.1f} s.')
     print('Written:')
-    for path in paths:
+    for path in done.paths:
         print(f'  {path}')
     return 0
-
-
-def draw_overview(result: SceneResult, path: Path) -> Path:
-    """Draw the scan and each answer side by side."""
-    import numpy as np
-
-    from unison3d.viewer.render import PointRenderer, contact_sheet, save_png
-
-    scene = result.scene
-    scan = np.full((len(scene), 3), 0.7) if scene.colors is None else scene.colors
-    renderer = PointRenderer(scene.points, width=640, height=480)
-    views = {'scan': scan, **result.colorings()}
-    images = [renderer.render(colors) for colors in views.values()]
-    return save_png(path, contact_sheet(images, [name.replace('_', ' ') for name in views]))
 
 
 def default_out(scan: str) -> Path:

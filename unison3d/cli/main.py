@@ -23,6 +23,7 @@ from unison3d.cli import (
     train,
     view,
 )
+from unison3d.cli.engine_option import choose_engines
 from unison3d.errors import MissingDependencyError, SceneWarning, Unison3DError
 from unison3d.version import __version__
 
@@ -30,7 +31,7 @@ INTERRUPTED = 130
 _VERBS = (infer, view, train, test, convert, prepare, superpoints, synth, doctor, bench)
 _EPILOG = """\
 exit status: 0 success, 1 failure, 2 wrong usage or config, 3 unusable input, 4 missing package,
-5 unusable weights, 130 interrupted"""
+5 unusable weights, 130 interrupted, 143 training stopped by SIGTERM with its state saved"""
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -69,6 +70,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         with warnings.catch_warnings():
             _short_scene_warnings()
+            choose_engines(args)
             status = args.run(args)
             # A closed pipe shows here, not at interpreter exit, where it could not be handled.
             sys.stdout.flush()

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
-import sys
 import time
-from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+
+from unison3d.cli.engine_option import add_engine_option
+from unison3d.cli.job_options import add_job_options, make_crew
+from unison3d.cli.progress import ProgressLines
+from unison3d.errors import ConfigError, InputError
 
 
 def add_parser(verbs: argparse._SubParsersAction, common: argparse.ArgumentParser) -> None:
@@ -27,7 +30,7 @@ def add_parser(verbs: argparse._SubParsersAction, common: argparse.ArgumentParse
         '--root', type=Path, help='folder of the dataset as downloaded; not needed to --verify only'
     )
     parser.add_argument('--out', type=Path, required=True, help='folder for the processed form')
-    parser.add_argument('-j', '--workers', type=int, default=1, help='processes. Default: 1')
+    add_job_options(parser.add_argument_group('how to run'), '1')
     parser.add_argument(
         '--split', nargs='+', metavar='SPLIT', help='only these, such as: train val'
     )
@@ -40,6 +43,7 @@ def add_parser(verbs: argparse._SubParsersAction, common: argparse.ArgumentParse
         help='ScanRefer (.json) and Nr3D/Sr3D (.csv) files to put into the info files',
     )
     parser.add_argument('--tag', help='first part of the info file names. Default: the dataset')
+    add_engine_option(parser)
     parser.add_argument('--overwrite', action='store_true', help='make existing scans again')
     parser.add_argument(
         '--verify', action='store_true', help='check the result: sizes, numbers, ids, infos'
@@ -50,7 +54,6 @@ def add_parser(verbs: argparse._SubParsersAction, common: argparse.ArgumentParse
 def run(args: argparse.Namespace) -> int:
     """Prepare, verify, or both."""
     from unison3d.datasets.prepare import get_layout
-    from unison3d.errors import ConfigError
 
     layout = get_layout(args.dataset)
     if args.root is None and not args.verify:
@@ -65,21 +68,24 @@ def run(args: argparse.Namespace) -> int:
 
 def _prepare(layout, args: argparse.Namespace) -> int:
     from unison3d.datasets.prepare import prepare_dataset
-    from unison3d.errors import InputError
+    from unison3d.jobs import Crew
 
+    crew = make_crew(args, workers=1)
+    if crew == Crew(workers=1, retries=crew.retries):
+        # A process of its own would only take time to start.
+        crew = replace(crew, workers=0)
     start = time.perf_counter()
-    with _progress(args.dataset) as on_scan:
-        report = prepare_dataset(
-            layout,
-            args.root,
-            args.out,
-            splits=args.split,
-            workers=args.workers,
-            sentence_files=args.sentences,
-            tag=args.tag,
-            overwrite=args.overwrite,
-            on_scan=on_scan,
-        )
+    report = prepare_dataset(
+        layout,
+        args.root,
+        args.out,
+        splits=args.split,
+        crew=crew,
+        sentence_files=args.sentences,
+        tag=args.tag,
+        overwrite=args.overwrite,
+        on_scan=ProgressLines(),
+    )
     counts = [sum(o.status == s for o in report.outcomes) for s in ('made', 'kept', 'failed')]
     seconds = time.perf_counter() - start
     print('{} scans made, {} there already, {} failed'.format(*counts), f'in {seconds:.1f} s.')
@@ -92,7 +98,6 @@ def _prepare(layout, args: argparse.Namespace) -> int:
 
 def _verify(out: Path) -> int:
     from unison3d.datasets.prepare import verify_folder
-    from unison3d.errors import InputError
 
     result = verify_folder(out)
     for name, count in result.scans.items():
@@ -103,37 +108,3 @@ def _verify(out: Path) -> int:
         print(f'  {finding}')
     print(f'{len(result.findings)} findings.' if result.findings else 'No findings.')
     return InputError.exit_code if result.findings else 0
-
-
-@contextlib.contextmanager
-def _progress(title: str) -> Iterator:
-    """A bar on a terminal, a line per scan in a log file."""
-    if not sys.stderr.isatty():
-        done = 0
-
-        def show(outcome, total: int) -> None:
-            nonlocal done
-            done += 1
-            print(f'[{done}/{total}] {outcome.unit.name}: {outcome.status}', flush=True)
-
-        yield show
-        return
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeRemainingColumn,
-    )
-
-    columns = (TextColumn('{task.description}'), BarColumn(), MofNCompleteColumn())
-    with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True)) as progress:
-        task = progress.add_task(title, total=None)
-
-        def advance(outcome, total: int) -> None:
-            progress.update(task, total=total, advance=1)
-            if outcome.status == 'failed':
-                progress.console.print(f'failed: {outcome.unit.name}', markup=False)
-
-        yield advance

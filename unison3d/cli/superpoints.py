@@ -6,6 +6,7 @@ import argparse
 import time
 from pathlib import Path
 
+from unison3d.cli.engine_option import add_engine_option
 from unison3d.cli.view import parse_size
 from unison3d.errors import ConfigError
 
@@ -63,6 +64,7 @@ def add_parser(verbs: argparse._SubParsersAction, common: argparse.ArgumentParse
         default=1.0,
         help='metres per unit of the file, 0.001 for a scan in millimetres. Results are in metres',
     )
+    add_engine_option(parser)
     parser.add_argument('--overwrite', action='store_true', help='replace files that are there')
     parser.set_defaults(run=run)
 

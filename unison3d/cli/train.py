@@ -13,6 +13,7 @@ from unison3d.cli.configs import (
     read_config,
     settings_explained,
 )
+from unison3d.errors import ConfigError
 
 if TYPE_CHECKING:
     from mmengine.config import Config
@@ -25,8 +26,7 @@ def add_parser(verbs: argparse._SubParsersAction, common: argparse.ArgumentParse
         'train',
         parents=[common],
         help='train a model from a config',
-        description='Train a model. Several processes: torchrun tools/train.py CONFIG --launcher '
-        'pytorch',
+        description='Train a model. Several processes: tools/dist_train.sh CONFIG GPUS.',
     )
     add_config_arguments(parser)
     parser.add_argument(
@@ -41,6 +41,12 @@ def add_parser(verbs: argparse._SubParsersAction, common: argparse.ArgumentParse
         action='store_true',
         help='mixed precision: bfloat16, or float16 on a GPU that has no bfloat16',
     )
+    parser.add_argument(
+        '--auto-scale-lr',
+        action='store_true',
+        help='multiply the learning rate by the scenes per step, of all processes, over '
+        'auto_scale_lr.base_batch_size',
+    )
     parser.add_argument('--seed', type=int, help='default: the one in the config')
     parser.set_defaults(run=run)
 
@@ -53,6 +59,8 @@ def run(args: argparse.Namespace) -> int:
         config.load_from = None if args.resume == 'auto' else args.resume
     if args.seed is not None:
         config.randomness = {**config.get('randomness', {}), 'seed': args.seed}
+    if args.auto_scale_lr:
+        _scale_learning_rate(config)
     if args.amp:
         _use_mixed_precision(config)
     runner = make_runner(config)
@@ -81,6 +89,17 @@ def find_weights(runner: Runner) -> Path | None:
             if path.is_file():
                 return path
     return latest_checkpoint(runner.work_dir)
+
+
+def _scale_learning_rate(config: Config) -> None:
+    settings = config.get('auto_scale_lr')
+    if not isinstance(settings, dict) or not settings.get('base_batch_size'):
+        raise ConfigError(
+            f'{config.filename}: --auto-scale-lr needs the number of scenes per step that the '
+            'learning rate is made for, and auto_scale_lr.base_batch_size is missing. Add '
+            'auto_scale_lr = dict(base_batch_size=N).'
+        )
+    config.auto_scale_lr.enable = True
 
 
 def _use_mixed_precision(config: Config) -> None:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from unison3d.cli.engine_option import add_engine_option
 from unison3d.errors import ConfigError
 
 #: Options of one of the two ways to run only, with their defaults. The parser has None for them,
@@ -84,6 +85,7 @@ def add_browser_options(group: argparse._ArgumentGroup) -> None:
     """Add what only the browser application uses."""
     group.add_argument('--weights', type=Path, help='.safetensors file. Default: those that ship')
     group.add_argument('--device', help='auto, cpu or cuda. Default: auto')
+    add_engine_option(group)
     group.add_argument('--port', type=int, help='0 takes a free one. Default: 8080')
     group.add_argument(
         '--host',

@@ -149,10 +149,13 @@ def _write_one(
         shutil.rmtree(rest)
     room, scan, rng = make_scan(seed, profile=profile, image_width=image_width, keep_frames=frames)
     unfinished = scans / f'.{name}.{os.getpid()}'
-    count = write_scan(unfinished, name, room, scan, rng, grammar=grammar)
-    if folder.exists():
-        shutil.rmtree(folder)
-    os.replace(unfinished, folder)
+    try:
+        count = write_scan(unfinished, name, room, scan, rng, grammar=grammar)
+        if folder.exists():
+            shutil.rmtree(folder)
+        os.replace(unfinished, folder)
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
     return WrittenScan(folder, len(scan), count, is_new=True)
 
 

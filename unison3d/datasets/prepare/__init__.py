@@ -10,7 +10,7 @@ import importlib
 import pkgutil
 
 from unison3d.datasets.prepare.infos import read_infos, write_infos
-from unison3d.datasets.prepare.job import JobReport, ScanOutcome, prepare_dataset
+from unison3d.datasets.prepare.job import JobReport, prepare_dataset
 from unison3d.datasets.prepare.layout import (
     DatasetLayout,
     PreparedScan,
@@ -26,7 +26,6 @@ __all__ = [
     'JobReport',
     'PreparedScan',
     'ReferringSentence',
-    'ScanOutcome',
     'ScanUnit',
     'find_layouts',
     'get_layout',

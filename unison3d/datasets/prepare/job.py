@@ -7,50 +7,25 @@ the result is the same as of a job that ran through.
 
 from __future__ import annotations
 
-import contextlib
-import multiprocessing
-import re
-import signal
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Any
 
 from unison3d.datasets.prepare.infos import INFO_VERSION, add_sentences, write_infos
 from unison3d.datasets.prepare.layout import DatasetLayout, ReferringSentence, ScanUnit
 from unison3d.datasets.prepare.processed import FOLDERS, write_scan
 from unison3d.datasets.prepare.referit3d import read_referit3d
 from unison3d.datasets.prepare.scanrefer import read_scanrefer
-from unison3d.errors import ConfigError, FileFormatError, Unison3DError
+from unison3d.errors import ConfigError, FileFormatError
 from unison3d.io import read_json, write_json
+from unison3d.jobs import Crew, Outcome, Records, Work, remove_leftovers, run_units
+from unison3d.operations import chosen_engines, set_engines
 from unison3d.structures.label_space import LABEL_SPACES, LabelSpace
 
 #: Raise it when the files of a scan change their meaning; records of another number are redone.
 FORM_VERSION = 1
 RECORDS = '.prepare'
-# As unison3d.io.atomic names them.
-_UNFINISHED = re.compile(r'\.(.+)\.\d+-[0-9a-f]+\.tmp\.\w+')
-# What a damaged scan can bring about. Anything else is a mistake of ours and ends the job.
-_SCAN_ERRORS = (Unison3DError, OSError, ValueError, LookupError, TypeError, ArithmeticError)
-_SCAN_ERRORS += (MemoryError,)
-
-
-@dataclass(frozen=True)
-class ScanOutcome:
-    """What became of a scan.
-
-    Args:
-        unit: the scan.
-        status: made now, there already, or failed.
-        reason: why it failed.
-    """
-
-    unit: ScanUnit
-    status: Literal['made', 'kept', 'failed']
-    reason: str = ''
 
 
 @dataclass
@@ -63,12 +38,12 @@ class JobReport:
         notes: what else is worth knowing, a line each.
     """
 
-    outcomes: list[ScanOutcome] = field(default_factory=list)
+    outcomes: list[Outcome] = field(default_factory=list)
     infos: list[Path] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
     @property
-    def failures(self) -> list[ScanOutcome]:
+    def failures(self) -> list[Outcome]:
         """Scans that could not be prepared."""
         return [outcome for outcome in self.outcomes if outcome.status == 'failed']
 
@@ -79,11 +54,11 @@ def prepare_dataset(
     out: str | Path,
     *,
     splits: Sequence[str] | None = None,
-    workers: int = 1,
+    crew: Crew = Crew(),  # noqa: B008
     sentence_files: Sequence[str | Path] = (),
     tag: str | None = None,
     overwrite: bool = False,
-    on_scan: Callable[[ScanOutcome, int], None] = lambda outcome, total: None,
+    on_scan: Callable[[Outcome, int], None] = lambda outcome, total: None,
 ) -> JobReport:
     """Prepare every scan of a dataset and write the info files of its splits.
 
@@ -92,7 +67,7 @@ def prepare_dataset(
         root: folder of the dataset as downloaded.
         out: folder for the processed form; may be ``root``.
         splits: which; None takes all.
-        workers: processes.
+        crew: who does it; by default this process.
         sentence_files: ScanRefer (``.json``) and Nr3D/Sr3D (``.csv``) files to put into the infos.
         tag: first part of the names of the info files; the name of the dataset by default.
         overwrite: make scans again that are there already.
@@ -107,8 +82,9 @@ def prepare_dataset(
         FileFormatError: ``root`` is no such dataset, or a sentence file is damaged.
     """
     root, out = Path(root).expanduser(), Path(out).expanduser()
-    if workers < 1:
-        raise ConfigError(f'prepare: {workers} workers, expected 1 or more.')
+    if crew.engine == 'ray':
+        # A worker of a cluster has a working directory of its own.
+        root, out = root.absolute(), out.absolute()
     if not root.is_dir():
         raise FileFormatError(f'{root}: is not a folder. Give the folder of the dataset as root.')
     # Read first: a damaged file should not show after hours.
@@ -117,14 +93,19 @@ def prepare_dataset(
     _claim(out, layout, overwrite)
     tag = tag or layout.name
     infos = {f'{tag}_infos_{unit.split}' for unit in units}
-    _remove_leftovers(out, {unit.name for unit in units} | infos)
+    work = PrepareWork(layout, out)
+    folders = (out, work.records.folder, *(out / name for name in FOLDERS))
+    remove_leftovers(folders, {unit.name for unit in units} | infos)
+    if overwrite:
+        for unit in units:
+            work.records.forget(unit.name)
     report = JobReport()
     by_name = {}
-    for outcome in _run(layout, out, units, workers, overwrite):
-        by_name[outcome.unit.name] = outcome
+    for outcome in run_units(work, units, crew):
+        by_name[outcome.name] = outcome
         on_scan(outcome, len(units))
     report.outcomes = [by_name[unit.name] for unit in units]
-    _write_infos(layout, out, tag, report, sentences)
+    _write_infos(work, tag, report, sentences)
     return report
 
 
@@ -187,108 +168,67 @@ def _claim(out: Path, layout: DatasetLayout, overwrite: bool) -> None:
     write_json(path, mine)
 
 
-def _remove_leftovers(out: Path, stems: set[str]) -> None:
-    """Remove what a killed run left of unfinished files, but not the files of other scans.
+class PrepareWork(Work):
+    """Bring a scan of a dataset to the processed form.
 
-    Another job may be at work on another split of the same folder.
+    Args:
+        layout: the dataset.
+        out: folder for the processed form.
     """
-    stems = {stem[:80] for stem in stems}
-    folders = (out, out / RECORDS / 'scans', *(out / name for name in FOLDERS))
-    for path in (path for folder in folders if folder.is_dir() for path in folder.iterdir()):
-        match = _UNFINISHED.fullmatch(path.name)
-        if match and match[1] in stems:
-            path.unlink(missing_ok=True)
 
+    def __init__(self, layout: DatasetLayout, out: Path) -> None:
+        self.layout = layout
+        self.out = out
+        # Of this process, for workers, which are new ones.
+        self.engines = chosen_engines()
+        self.records = Records(out / RECORDS / 'scans')
 
-def _run(
-    layout: DatasetLayout, out: Path, units: list[ScanUnit], workers: int, overwrite: bool
-) -> Iterator[ScanOutcome]:
-    prepare = partial(prepare_scan, layout, out, overwrite)
-    if workers == 1 or len(units) < 2:
-        yield from map(prepare, units)
-        return
-    # spawn: forking a process that has run numba or torch threads can hang.
-    context = multiprocessing.get_context('spawn')
-    with contextlib.ExitStack() as stack:
-        pool = stack.enter_context(
-            ProcessPoolExecutor(
-                min(workers, len(units)), mp_context=context, initializer=_start_worker
-            )
-        )
-        stack.callback(pool.shutdown, wait=False, cancel_futures=True)
+    def start(self, slot: int) -> None:
+        set_engines(self.engines)
+
+    def name(self, unit: ScanUnit) -> str:
+        return unit.name
+
+    def find(self, unit: ScanUnit) -> dict[str, Any] | None:
+        """Done is a scan with a record, and with files of the size that it tells."""
+        record = self.records.read(unit.name)
         try:
-            for future in as_completed([pool.submit(prepare, unit) for unit in units]):
-                yield future.result()
-        except BrokenProcessPool as error:
-            raise Unison3DError(
-                'A process ended without a word, most likely because memory ran out. The scans '
-                'that are done are kept: run the same command again with fewer processes.'
-            ) from error
+            entry, name = record['entry'], f'{unit.name}.bin'
+            sizes = dict.fromkeys(FOLDERS, 8 * entry['num_points'])
+            sizes['points'] = 24 * entry['num_points']
+            if 'pts_semantic_mask_path' not in entry:
+                del sizes['semantic_mask'], sizes['instance_mask']
+            if record['form'] != FORM_VERSION:
+                return None
+        except (KeyError, TypeError):
+            return None
+        files = {folder: self.out / folder / name for folder in sizes}
+        whole = all(files[k].is_file() and files[k].stat().st_size == sizes[k] for k in sizes)
+        return {} if whole else None
 
-
-def _start_worker() -> None:
-    """Every process has a core to itself; more threads would only get in each other's way."""
-    import numba
-    import torch
-
-    # Ctrl-C reaches the whole group. The parent ends the job; a scan in hand is finished.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    torch.set_num_threads(1)
-    numba.set_num_threads(1)
-
-
-def prepare_scan(layout: DatasetLayout, out: Path, overwrite: bool, unit: ScanUnit) -> ScanOutcome:
-    """Prepare one scan, unless it is there already."""
-    path = _record_path(out, unit.name)
-    if not overwrite and _is_done(out, path):
-        return ScanOutcome(unit, 'kept')
-    try:
-        path.unlink(missing_ok=True)
-        scan = layout.read(unit)
-        entry = write_scan(out, unit.name, scan, space_of(layout))
-        record = {'form': FORM_VERSION, 'entry': entry}
-        record['sentences'] = {str(key): list(value) for key, value in scan.sentences.items()}
-        write_json(path, record)
-    except _SCAN_ERRORS as error:
-        kind = '' if isinstance(error, Unison3DError) else f'{type(error).__name__}: '
-        return ScanOutcome(unit, 'failed', f'{kind}{error}')
-    return ScanOutcome(unit, 'made')
-
-
-def _record_path(out: Path, name: str) -> Path:
-    return out / RECORDS / 'scans' / f'{name}.json'
-
-
-def _is_done(out: Path, path: Path) -> bool:
-    """Whether there is a record, and files of the size it tells."""
-    try:
-        record = read_json(path)
-        entry, name = record['entry'], f'{path.stem}.bin'
-        sizes = dict.fromkeys(FOLDERS, 8 * entry['num_points'])
-        sizes['points'] = 24 * entry['num_points']
-        if 'pts_semantic_mask_path' not in entry:
-            del sizes['semantic_mask'], sizes['instance_mask']
-        if record['form'] != FORM_VERSION:
-            return False
-    except (FileFormatError, KeyError, TypeError):
-        return False
-    files = {folder: out / folder / name for folder in sizes}
-    return all(files[k].is_file() and files[k].stat().st_size == sizes[k] for k in sizes)
+    def make(self, unit: ScanUnit) -> dict[str, Any]:
+        self.records.forget(unit.name)
+        scan = self.layout.read(unit)
+        entry = write_scan(self.out, unit.name, scan, space_of(self.layout))
+        sentences = {str(key): list(value) for key, value in scan.sentences.items()}
+        record = {'form': FORM_VERSION, 'entry': entry, 'sentences': sentences}
+        self.records.write(unit.name, record)
+        return {}
 
 
 def _write_infos(
-    layout: DatasetLayout,
-    out: Path,
+    work: PrepareWork,
     tag: str,
     report: JobReport,
     sentences: list[ReferringSentence],
 ) -> None:
     """Put the records together, by split in the order of the dataset."""
+    layout = work.layout
     entries: dict[str, dict[str, dict]] = {}
     for outcome in report.outcomes:
         if outcome.status != 'failed':
             unit = outcome.unit
-            record = read_json(_record_path(out, unit.name))
+            record = read_json(work.records.path(unit.name))
             entries.setdefault(unit.split, {})[unit.name] = record['entry']
             own = [
                 ReferringSentence(unit.name, int(key), text, layout.name)
@@ -316,5 +256,5 @@ def _write_infos(
                 f'{split}: {kept} sentences of {len(scans)} scans; {dropped} left out, because '
                 'their target is no object of a class with instances'
             )
-        path = out / f'{tag}_infos_{split}.pkl'
+        path = work.out / f'{tag}_infos_{split}.pkl'
         report.infos += write_infos(path, metainfo, scans.values())

@@ -1,0 +1,192 @@
+"""``unison3d infer FOLDER`` and ``unison3d infer LIST.txt``: many scans, one result folder each."""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import hashlib
+import json
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from unison3d.apis.exports import check_exports
+from unison3d.apis.model_file import SHIPPED_WEIGHTS
+from unison3d.apis.scan_files import ScanFile, find_scans, read_scan_list
+from unison3d.cli.job_options import make_crew
+from unison3d.cli.progress import ProgressLines
+from unison3d.cli.segment_scan import ScanQuestions
+from unison3d.cli.segment_work import RECORDS, SegmentWork, wants_gpus
+from unison3d.errors import ConfigError, InputError
+from unison3d.fusion import is_capture
+from unison3d.io import atomic_write, check_file, read_json, write_json
+from unison3d.jobs import Crew, Outcome, remove_leftovers, run_units
+
+# Raise it when the files of a result change their meaning; results of another number are redone.
+_FORM_VERSION = 1
+#: Columns of the table of all scans.
+COLUMNS = ('name', 'scan', 'status', 'seconds', 'attempts', 'points', 'objects')
+COLUMNS += ('error', 'reason', 'warnings')
+
+
+def list_scans(path: Path, out: Path) -> list[ScanFile]:
+    """The scans of a folder, or of a ``.txt`` file."""
+    return find_scans(path, leave_out=[out]) if path.is_dir() else read_scan_list(path)
+
+
+def claim(out: Path, weights: Path | None, questions: ScanQuestions, overwrite: bool) -> None:
+    """Reserve a folder for one set of questions to one model: results of another do not mix.
+
+    Raises:
+        ConfigError: it holds results of other questions, or anything else.
+    """
+    path = out / RECORDS / 'job.json'
+    asked = json.loads(json.dumps(asdict(questions)))
+    mine = {'form': _FORM_VERSION, 'weights': _sha256(weights), 'questions': asked}
+    if out.exists() and not out.is_dir():
+        raise ConfigError(f'--out {out} is a file, expected a folder. Choose another name.')
+    if path.exists() and not overwrite:
+        found = read_json(path)
+        if found != mine:
+            raise ConfigError(
+                f'--out {out} holds results of other {_difference(found, mine)}. Choose another '
+                'folder, or pass --overwrite to make all of them again.'
+            )
+    elif out.is_dir() and not overwrite and any(p.name != RECORDS for p in out.iterdir()):
+        raise ConfigError(
+            f'--out {out} is not empty. Pass --overwrite to replace results, or choose another '
+            'folder.'
+        )
+    if overwrite:
+        # Also of scans that this job does not have: they are answers to other questions.
+        for record in (out / RECORDS / 'scans').glob('*.json'):
+            record.unlink()
+    write_json(path, mine)
+
+
+def _difference(found: Any, mine: dict[str, Any]) -> str:
+    if not isinstance(found, dict) or found.get('form') != mine['form']:
+        return 'versions of this program'
+    if found.get('weights') != mine['weights']:
+        return 'weights'
+    before = found.get('questions') or {}
+    names = [name for name, value in mine['questions'].items() if before.get(name) != value]
+    return f'options ({", ".join(names)})'
+
+
+def _sha256(weights: Path | None) -> str:
+    path = Path(SHIPPED_WEIGHTS if weights is None else weights)
+    check_file(path)
+    digest = hashlib.sha256()
+    with open(path, 'rb') as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def run_many(args: argparse.Namespace, out: Path, questions: ScanQuestions) -> int:
+    """Segment all scans, write the table, report.
+
+    Returns:
+        The exit status: that of unusable input if any scan failed.
+    """
+    check_exports(args.export, questions.tasks)
+    gpus = wants_gpus(args.device)
+    crew = make_crew(args, workers=_default_workers(gpus), gpus=gpus)
+    path = Path(args.scan).expanduser()
+    if not path.is_dir():
+        check_file(path)
+    scans = list_scans(path, out)
+    _check_reading(questions, scans, path)
+    claim(out, args.weights, questions, args.overwrite)
+    work = SegmentWork(out, args.weights, args.device, questions)
+    summary, paths = segment_all(scans, work, crew, ProgressLines())
+    if args.json:
+        json.dump({'files': [str(path) for path in paths], **summary}, sys.stdout, indent=2)
+        print()
+    else:
+        _print(summary, paths)
+    return InputError.exit_code if summary['failed'] else 0
+
+
+def segment_all(
+    scans: Sequence[ScanFile],
+    work: SegmentWork,
+    crew: Crew,
+    on_scan: Callable[[Outcome, int], None],
+) -> tuple[dict[str, Any], list[Path]]:
+    """Segment those scans that are not done, in a folder that was claimed.
+
+    Returns:
+        The table of all scans, and its files.
+    """
+    start, out = time.perf_counter(), work.out
+    remove_leftovers((out, out / RECORDS, work.records.folder))
+    for name in ('summary.json', 'summary.csv'):
+        # It tells of the whole job, and from here until the end nothing does.
+        (out / name).unlink(missing_ok=True)
+    outcomes: dict[str, Outcome] = {}
+    for outcome in run_units(work, scans, crew):
+        outcomes[outcome.name] = outcome
+        on_scan(outcome, len(scans))
+    summary = summarise([outcomes[scan.name] for scan in scans], time.perf_counter() - start)
+    return summary, write_summary(out, summary)
+
+
+def _check_reading(questions: ScanQuestions, scans: Sequence[ScanFile], path: Path) -> None:
+    """Refuse options that no scan has a use for."""
+    tables = any(scan.path.suffix.lower() == '.bin' for scan in scans)
+    if questions.num_features is not None and not tables:
+        raise ConfigError(f'--num-features is for .bin scans and {path} has none. Leave it out.')
+    if questions.capture and not any(is_capture(scan.path) for scan in scans):
+        raise ConfigError(
+            f'{", ".join(questions.capture)} are for captures of depth images and {path} has none. '
+            'Leave them out.'
+        )
+
+
+def _default_workers(gpus: bool) -> int:
+    import torch
+
+    return max(torch.cuda.device_count(), 1) if gpus else 1
+
+
+def summarise(outcomes: Sequence[Outcome], seconds: float) -> dict[str, Any]:
+    """The table of all scans, as in ``summary.json``."""
+    rows = []
+    for outcome in outcomes:
+        row = dict.fromkeys(COLUMNS)
+        row |= {'name': outcome.name, 'scan': str(outcome.unit.path), 'status': outcome.status}
+        row |= {'seconds': round(outcome.seconds, 3), 'attempts': outcome.attempts}
+        row |= {'error': outcome.error, 'reason': outcome.reason, 'warnings': []}
+        rows.append(row | outcome.value)
+    counts = {s: sum(o.status == s for o in outcomes) for s in ('made', 'kept', 'failed')}
+    return {'schema_version': 1, **counts, 'seconds': round(seconds, 3), 'scans': rows}
+
+
+def write_summary(out: Path, summary: dict[str, Any]) -> list[Path]:
+    """``summary.json`` and the same as a table, ``summary.csv``."""
+    paths = [out / 'summary.json', out / 'summary.csv']
+    write_json(paths[0], summary)
+    with atomic_write(paths[1], 'w') as file:
+        table = csv.DictWriter(file, COLUMNS, lineterminator='\n')
+        table.writeheader()
+        for row in summary['scans']:
+            table.writerow(row | {'warnings': '; '.join(row['warnings'])})
+    return paths
+
+
+def _print(summary: dict[str, Any], paths: Sequence[Path]) -> None:
+    print('{made} scans segmented, {kept} there already, {failed} failed'.format(**summary), end='')
+    print(f' in {summary["seconds"]:.1f} s.')
+    for row in summary['scans']:
+        if row['status'] == 'failed':
+            print(f'failed: {row["name"]} ({row["error"]}): {row["reason"]}')
+        for text in row['warnings']:
+            print(f'warning: {row["name"]}: {text}')
+    print('Written:')
+    for path in paths:
+        print(f'  {path}')
