@@ -57,6 +57,7 @@ train_dataloader = dict(
     num_workers=6,
     dataset=dict(text_encoder=None, pipeline=train_pipeline),
 )
+auto_scale_lr = dict(base_batch_size=2)
 test_dataloader = dict(dataset=dict(text_encoder=None, pipeline=test_pipeline))
 val_dataloader = test_dataloader
 

@@ -34,6 +34,7 @@ train_dataloader = dict(
     sampler=dict(type='DefaultSampler', shuffle=True, _delete_=True),
     dataset=dict(pipeline=train_pipeline),
 )
+auto_scale_lr = dict(base_batch_size=2)
 test_dataloader = dict(dataset=dict(pipeline=test_pipeline))
 val_dataloader = test_dataloader
 

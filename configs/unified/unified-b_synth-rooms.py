@@ -28,6 +28,7 @@ model = dict(
 max_iters = 40_000
 train_cfg = dict(max_iters=max_iters, val_interval=10_000)
 optim_wrapper = dict(optimizer=dict(lr=8.0e-4))
+auto_scale_lr = dict(base_batch_size=4)
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.05, by_epoch=False, begin=0, end=1000),
     dict(type='CosineAnnealingLR', by_epoch=False, begin=1000, end=max_iters, eta_min_ratio=0.01),

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -49,6 +50,34 @@ def test_overrides(config):
     assert settings.x == [1, 2]
     assert Path(settings.work_dir) == Path('work_dirs/toy')
     assert read(config, '--work-dir', 'here').work_dir == 'here'
+
+
+def test_overrides_of_several_options_add_up(config):
+    words = ['--cfg-options', 'x=1', 'y=2', '--cfg-options', 'x=3']
+    settings = read(config, *words)
+    assert (settings.x, settings.y) == (3, 2)
+
+
+@pytest.mark.parametrize('spelling', ['--local_rank', '--local-rank'])
+def test_launchers_that_pass_the_rank_in_words(config, monkeypatch, spelling):
+    monkeypatch.setenv('LOCAL_RANK', '5')
+    read(config, f'{spelling}=3')
+    assert os.environ['LOCAL_RANK'] == '5'  # what the environment says holds
+    monkeypatch.delenv('LOCAL_RANK')
+    read(config, f'{spelling}=3')
+    assert os.environ['LOCAL_RANK'] == '3'
+
+
+def test_a_config_of_an_installed_package(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    settings = read('unison3d::unified/unified-s_smoke.py')
+    assert settings.train_cfg.max_iters == 2
+    assert Path(settings.work_dir) == Path('work_dirs/unified-s_smoke')
+
+
+def test_scaling_the_rate_needs_the_batch_it_is_made_for(config, capsys):
+    assert main(['train', str(config), '--auto-scale-lr']) == 2
+    assert 'auto_scale_lr.base_batch_size is missing' in capsys.readouterr().err
 
 
 BROKEN = [

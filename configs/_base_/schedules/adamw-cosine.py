@@ -12,6 +12,8 @@ optim_wrapper = dict(
     paramwise_cfg=dict(custom_keys={'decoder': dict(lr_mult=0.5)}),
     clip_grad=dict(max_norm=10, norm_type=2),
 )
+# Scenes per step that the rate is made for; unison3d train --auto-scale-lr scales it to others.
+auto_scale_lr = dict(enable=False, base_batch_size=2)
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.05, by_epoch=False, begin=0, end=200),
     dict(type='CosineAnnealingLR', by_epoch=False, begin=200, end=max_iters, eta_min_ratio=0.01),

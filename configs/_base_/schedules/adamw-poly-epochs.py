@@ -20,5 +20,7 @@ optim_wrapper = dict(
     optimizer=dict(type='AdamW', lr=1e-4, weight_decay=0.05),
     clip_grad=dict(max_norm=10, norm_type=2),
 )
+# Scenes per step that the rate is made for; unison3d train --auto-scale-lr scales it to others.
+auto_scale_lr = dict(enable=False, base_batch_size=4)
 # MMEngine is at zero one step before the end, so that with end=512 the last epoch learns nothing.
 param_scheduler = [dict(type='PolyLR', power=0.9, begin=0, end=max_epochs + 1, by_epoch=True)]
