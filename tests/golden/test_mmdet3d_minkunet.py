@@ -7,6 +7,9 @@ against MMDetection3D 1.4.0 itself (spconv 2.3.6, emulations of the other two): 
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -35,10 +38,14 @@ BLOCKS = {
 
 
 class DenseReference:
-    """The forward pass on dense grids, in float64, written from the description of the network."""
+    """The forward pass on dense grids, in float64, written from the description of the network.
+
+    ``outputs`` keeps what every conv module and every block gave out, by the name of the module.
+    """
 
     def __init__(self, layout: str, tensors: dict[str, torch.Tensor]) -> None:
         self.layout = layout
+        self.outputs: dict[str, torch.Tensor] = {}
         self.tensors = {name: tensor.double() for name, tensor in tensors.items()}
 
     def kernel(self, name: str) -> torch.Tensor:
@@ -55,6 +62,11 @@ class DenseReference:
         cells = weight.reshape(edge, edge, edge, *weight.shape[1:])
         last_axis_fastest = self.layout == 'torchsparse' and edge == 2
         return cells.permute(4, 3, *((0, 1, 2) if last_axis_fastest else (2, 1, 0)))
+
+    def count(self, prefix: str) -> int:
+        """Number of children below a name."""
+        rest = (name.removeprefix(prefix) for name in self.tensors if name.startswith(prefix))
+        return len({name.partition('.')[0] for name in rest})
 
     def norm(self, name: str, x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         parts = ('running_mean', 'running_var', 'weight', 'bias')
@@ -82,37 +94,42 @@ class DenseReference:
 
     def blocks(self, names: list[str], x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         for name in names:
-            x = self.block(name, x, mask)
+            self.outputs[name] = x = self.block(name, x, mask)
         return x
 
     def __call__(self, x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         for index in range(2):
             kernel, norm = self.conv_module(f'conv_input.{index}')
             x = self.norm(norm, F.conv3d(x, kernel, padding=1), mask).relu()
+            self.outputs[f'conv_input.{index}'] = x
         laterals, masks = [x], [mask]
-        for stage, depth in enumerate(SIZES['encoder_blocks']):
+        for stage in range(4):
+            depth = self.count(f'encoder.{stage}.') - 1
             # Windows that leave the grid have no output: the border rule of spconv.
             mask = F.max_pool3d(mask, 2, 2)
             kernel, norm = self.conv_module(f'encoder.{stage}.0')
             x = self.norm(norm, F.conv3d(x, kernel, stride=2), mask).relu()
+            self.outputs[f'encoder.{stage}.0'] = x
             x = self.blocks([f'encoder.{stage}.{j + 1}' for j in range(depth)], x, mask)
             laterals.append(x)
             masks.append(mask)
-        for stage, depth in enumerate(SIZES['decoder_blocks']):
+        for stage in range(4):
+            depth = self.count(f'decoder.{stage}.1.')
             mask, lateral = masks[-2 - stage], laterals[-2 - stage]
             kernel, norm = self.conv_module(f'decoder.{stage}.0')
             x = F.conv_transpose3d(x, kernel.transpose(0, 1), stride=2)
             missing = [n for axis in (4, 3, 2) for n in (0, lateral.shape[axis] - x.shape[axis])]
             x = self.norm(norm, F.pad(x, missing), mask).relu()
+            self.outputs[f'decoder.{stage}.0'] = x
             x = torch.cat([x, lateral], 1)
             x = self.blocks([f'decoder.{stage}.1.{j}' for j in range(depth)], x, mask)
         return x
 
 
-def _published(layout: str, seed: int) -> dict[str, torch.Tensor]:
+def _published(layout: str, seed: int, sizes: dict = SIZES) -> dict[str, torch.Tensor]:
     """Random tensors of published names and shapes."""
     generator = torch.Generator().manual_seed(seed)
-    ours = MMDet3DMinkUNet(**SIZES, layout=layout).state_dict()
+    ours = MMDet3DMinkUNet(**sizes, layout=layout).state_dict()
     tensors = translate_back(MMDET3D_MINKUNET, ours).tensors
     for name, tensor in tensors.items():
         if name.endswith('num_batches_tracked'):
@@ -126,27 +143,36 @@ def _published(layout: str, seed: int) -> dict[str, torch.Tensor]:
     return tensors
 
 
-def _scene(shape: tuple[int, int, int]) -> SparseTensor:
+def _scene(shape: tuple[int, int, int], batch_size: int = 2) -> SparseTensor:
     generator = torch.Generator().manual_seed(3)
-    active = torch.rand((2, *shape), generator=generator) < 0.06
-    active[0, 0, 0, 0] = active[1, -1, -1, -1] = True
+    active = torch.rand((batch_size, *shape), generator=generator) < 0.06
+    active[0, 0, 0, 0] = active[-1, -1, -1, -1] = True
     coordinates = active.nonzero().int()
     coordinates = coordinates[torch.randperm(len(coordinates), generator=generator)]
     features = torch.randn(len(coordinates), SIZES['in_channels'], generator=generator)
-    return SparseTensor(features, coordinates, shape, batch_size=2)
+    return SparseTensor(features, coordinates, shape, batch_size=batch_size)
 
 
 def _expected(layout: str, published: dict[str, torch.Tensor], x: SparseTensor) -> torch.Tensor:
+    reference, dense, mask = _dense(layout, published, x)
+    batch, *axes = x.coordinates.long().unbind(1)
+    return reference(dense, mask)[batch, :, axes[0], axes[1], axes[2]]
+
+
+def _dense(
+    layout: str, published: dict[str, torch.Tensor], x: SparseTensor
+) -> tuple[DenseReference, torch.Tensor, torch.Tensor]:
+    """The reference, and the voxels and their mask as grids."""
     shape = x.spatial_shape
     if layout != 'spconv':  # Unbounded: no cell is cut off.
         shape = tuple(-(-n // 16) * 16 for n in shape)
     batch, *axes = x.coordinates.long().unbind(1)
-    dense = torch.zeros((2, x.features.shape[1], *shape), dtype=torch.float64)
+    dense = torch.zeros((x.batch_size, x.features.shape[1], *shape), dtype=torch.float64)
     dense[batch, :, axes[0], axes[1], axes[2]] = x.features.double()
-    mask = torch.zeros((2, 1, *shape), dtype=torch.float64)
+    mask = torch.zeros((x.batch_size, 1, *shape), dtype=torch.float64)
     mask[batch, :, axes[0], axes[1], axes[2]] = 1
     tensors = {name.removeprefix('backbone.'): t for name, t in published.items()}
-    return DenseReference(layout, tensors)(dense, mask)[batch, :, axes[0], axes[1], axes[2]]
+    return DenseReference(layout, tensors), dense, mask
 
 
 @pytest.mark.parametrize('shape', [(32, 16, 16), (21, 19, 18)], ids=['even', 'odd'])
@@ -176,6 +202,50 @@ def test_published_tensors_there_and_back(layout):
     back = translate_back(MMDET3D_MINKUNET, model.state_dict()).tensors
     assert list(back) == list(published)
     assert all(torch.equal(back[name], published[name]) for name in published)
+
+
+# The whole zoo has these widths; names and shapes of all nine are compared in
+# test_backbone_manifests.py.
+ZOO = json.loads(Path(__file__).with_name('mmdet3d_minkunet_names.json').read_text())['networks']
+CHECKED = (
+    'minkunet18_w16_torchsparse_8xb2-amp-15e_semantickitti',
+    'minkunet18_w20_torchsparse_8xb2-amp-15e_semantickitti',
+    'minkunet34_w32_minkowski_8xb2-laser-polar-mix-3x_semantickitti',
+    'minkunet34_w32_spconv_8xb2-laser-polar-mix-3x_semantickitti',
+)
+
+
+@pytest.mark.parametrize('name', CHECKED)
+def test_published_sizes_layer_by_layer(name):
+    """Random weights of the published names and shapes, converted, against dense convolutions."""
+    sizes = {key: value for key, value in ZOO[name].items() if key in SIZES}
+    layout = ZOO[name]['layout']
+    published = _published(layout, seed=2, sizes=sizes)
+    x = _scene((19, 16, 16) if layout == 'spconv' else (16, 16, 16), batch_size=1)
+    reference, dense, mask = _dense(layout, published, x)
+    model = MMDet3DMinkUNet(**sizes, layout=layout).eval()
+    model.load_state_dict(translate(MMDET3D_MINKUNET, published).tensors, strict=True)
+    outputs: dict[str, tuple[torch.Tensor, torch.Tensor]] = {}
+    modules = dict(model.named_modules())
+    with torch.no_grad():
+        reference(dense, mask)
+        for layer in reference.outputs:
+            # Cloned: a block writes its sum over what came before it.
+            modules[layer].register_forward_hook(
+                lambda module, given, out, layer=layer: outputs.update(
+                    {layer: (out.coordinates, out.features.clone())}
+                )
+            )
+        model(x)
+    blocks = sum(sizes['encoder_blocks']) + sum(sizes['decoder_blocks'])
+    assert len(outputs) == len(reference.outputs) == 2 + 4 + 4 + blocks
+    for layer, (coordinates, features) in outputs.items():
+        batch, *axes = coordinates.long().unbind(1)
+        expected = reference.outputs[layer][batch, :, axes[0], axes[1], axes[2]]
+        scale = float(expected.abs().max())
+        assert scale > 0.1, layer
+        error = float((features.double() - expected).abs().max())
+        assert error <= 2e-5 * scale, f'{layer}: {error:.3g} of {scale:.3g}'
 
 
 def test_layouts_agree_where_no_cell_is_cut_off():

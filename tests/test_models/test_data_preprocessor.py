@@ -10,7 +10,7 @@ import torch
 from conftest import fixture_files
 from tiny import scene_inputs
 
-from unison3d.errors import ConfigError
+from unison3d.errors import ConfigError, SceneError
 from unison3d.models import ScenePreprocessor
 
 FILES = fixture_files('uniseg3d', 'transforms*.npz')
@@ -34,6 +34,17 @@ def test_features_are_what_their_names_say():
     lowest = scene['points'][:, 2].sort().values[3]
     torch.testing.assert_close(mean[7], scene['points'][:, 2].mean() - lowest)
     torch.testing.assert_close(mean[8], scene['normals'][:, 2].abs().mean())
+
+
+def test_lidar_features():
+    preprocessor = ScenePreprocessor(100.0, ('xyz', 'intensity'))
+    scene = scene_inputs()
+    with pytest.raises(SceneError, match='intensity'):
+        _collate(preprocessor, scene)
+    scene['intensity'] = scene['colors'][:, :1]
+    mean = _collate(preprocessor, scene).voxels.features[0]
+    expected = torch.cat([scene['points'], scene['intensity']], dim=1).mean(0)
+    torch.testing.assert_close(mean, expected)
 
 
 def test_scene_without_colour_has_zero_colour():

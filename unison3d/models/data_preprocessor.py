@@ -9,13 +9,19 @@ import torch
 from mmengine.model import BaseDataPreprocessor
 from torch import Tensor
 
-from unison3d.errors import ConfigError
+from unison3d.errors import ConfigError, SceneError
 from unison3d.models.scene_batch import SceneBatch
 from unison3d.registry import MODELS
 from unison3d.sparse import SparseTensor, Voxels, scatter_mean, voxelize
 
 # Channels each point feature contributes.
-POINT_FEATURES = {'color': 3, 'centered_xyz': 3, 'has_color': 1, 'height': 1, 'verticality': 1}
+POINT_FEATURES = {
+    **{'color': 3, 'has_color': 1, 'xyz': 3, 'centered_xyz': 3},
+    **{'height': 1, 'verticality': 1, 'intensity': 1},
+}
+# A tile begins at a multiple of so many voxels, so that networks of up to six halvings see the grid
+# of the whole scene.
+COARSEST_STRIDE = 64
 
 
 @MODELS.register_module()
@@ -28,10 +34,12 @@ class ScenePreprocessor(BaseDataPreprocessor):
 
             - ``color``: red, green, blue in [-1, 1], or by ``color_mean`` and ``color_std``; zero
               where the scan has no colour.
+            - ``xyz``: metres as the points have them, which is from the sensor in a LiDAR sweep.
             - ``centered_xyz``: metres relative to the mean of the scene's points.
             - ``has_color``: 1, or 0 where the scan has no colour.
             - ``height``: metres above the floor (1st percentile of z).
             - ``verticality``: absolute z component of the surface normal, in [0, 1].
+            - ``intensity``: of the return of a LiDAR, as the scan has it.
 
             The published model uses ``('color', 'centered_xyz')``.
         min_spatial_shape: smallest edge of the grid, in voxels.
@@ -98,9 +106,13 @@ class ScenePreprocessor(BaseDataPreprocessor):
         Args:
             data: ``inputs`` with one list entry per scene: ``points`` float32 (N, 3), ``colors``
                 float32 (N, 3) in [0, 1], ``has_color`` bool, ``normals`` float32 (N, 3),
-                ``superpoints`` int64 (N,) dense ids, optionally ``elastic_points`` (N, 3) in
+                ``superpoints`` int64 (N,) dense ids, ``intensity`` float32 (N, 1) where the model
+                is given it, optionally ``elastic_points`` (N, 3) in
                 metres, which then decide the voxel of each point, or ``elastic_coords`` (N, 3) in
-                voxel units, as the published transforms have them; ``data_samples`` optional.
+                voxel units, as the published transforms have them; ``data_samples`` optional. Of a
+                tile of a larger scene also ``grid_origin`` (3,), the lowest corner of all of the
+                scene, and ``floor`` (), its height in metres: voxels, in all strides, and heights
+                are then those of the whole.
             training: unused, the rule is the same in both modes.
 
         Returns:
@@ -118,7 +130,7 @@ class ScenePreprocessor(BaseDataPreprocessor):
             scene_inputs = {name: values[scene] for name, values in inputs.items()}
             points = scene_inputs['points']
             indices.append(self._voxel_indices(scene_inputs))
-            floors.append(_floor_height(points))
+            floors.append(scene_inputs.get('floor', _floor_height(points)))
             features.append(self._point_features(scene_inputs, floors[-1]))
             batch_ids.append(indices[-1].new_full((len(points),), scene))
         batch_index = torch.cat(batch_ids)
@@ -159,13 +171,24 @@ class ScenePreprocessor(BaseDataPreprocessor):
         points = scene.get('elastic_coords', scene.get('elastic_points', scene['points']))
         if len(points) == 0:
             return torch.zeros((0, 3), dtype=torch.int64, device=points.device)
+        if 'grid_origin' in scene and self.shift_to_minimum:
+            return self._aligned(self._floored(points - scene['grid_origin']))
         shifted = points - points.amin(dim=0) if self.shift_to_minimum else points
         if 'elastic_coords' in scene:
             return shifted.floor().to(torch.int64)
+        return self._floored(shifted)
+
+    def _floored(self, shifted: Tensor) -> Tensor:
         if self.reciprocal:
-            factor = (1.0 / torch.tensor(self.voxel_size, dtype=torch.float32)).to(points.device)
+            factor = (1.0 / torch.tensor(self.voxel_size, dtype=torch.float32)).to(shifted.device)
             return (shifted * factor).floor().to(torch.int64)
         return (shifted / self.voxel_size).floor().to(torch.int64)
+
+    @staticmethod
+    def _aligned(indices: Tensor) -> Tensor:
+        """Moved near zero by whole cells of the coarsest grid."""
+        low = indices.amin(dim=0)
+        return indices - torch.div(low, COARSEST_STRIDE, rounding_mode='floor') * COARSEST_STRIDE
 
     def _point_features(self, scene: dict[str, Tensor], floor: Tensor) -> Tensor:
         points = scene['points']
@@ -175,6 +198,8 @@ class ScenePreprocessor(BaseDataPreprocessor):
         for name in self.point_features:
             if name == 'color':
                 columns.append(self._normalized(scene['colors']) * has_color)
+            elif name == 'xyz':
+                columns.append(points)
             elif name == 'centered_xyz':
                 columns.append(points - points.mean(dim=0) if len(points) else points)
             elif name == 'has_color':
@@ -183,6 +208,13 @@ class ScenePreprocessor(BaseDataPreprocessor):
                 columns.append(points[:, 2:] - floor)
             elif name == 'verticality':
                 columns.append(scene['normals'][:, 2:].abs())
+            elif name == 'intensity':
+                if 'intensity' not in scene:
+                    raise SceneError(
+                        'the model is given intensity (point_features), and a scan has none. Load '
+                        'it, or use a model without.'
+                    )
+                columns.append(scene['intensity'])
         return torch.cat(columns, dim=1)
 
     def _normalized(self, colors: Tensor) -> Tensor:

@@ -23,9 +23,11 @@ from unison3d.io import read_json
 __all__ = [
     'ARKITSCENES',
     'LABEL_SPACES',
+    'NUSCENES',
     'S3DIS',
     'SCANNET20',
     'SCANNET200',
+    'SEMANTICKITTI',
     'STRUCTURED3D',
     'LabelSpace',
     'frequency_groups',
@@ -218,9 +220,17 @@ S3DIS = _from_table('s3dis')
 ARKITSCENES = _from_table('arkitscenes')
 #: 28 of the 40 NYU classes, all with instances.
 STRUCTURED3D = _from_table('structured3d')
+#: 19 classes of LiDAR sweeps, 11 of them stuff.
+SEMANTICKITTI = _from_table('semantickitti')
+#: 16 classes of LiDAR sweeps, 6 of them stuff.
+NUSCENES = _from_table('nuscenes')
 
 LABEL_SPACES: dict[str, LabelSpace] = {
-    space.name: space for space in (SCANNET20, SCANNET200, S3DIS, ARKITSCENES, STRUCTURED3D)
+    space.name: space
+    for space in (
+        *(SCANNET20, SCANNET200, S3DIS, ARKITSCENES, STRUCTURED3D),
+        *(SEMANTICKITTI, NUSCENES),
+    )
 }
 
 

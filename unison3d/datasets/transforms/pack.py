@@ -14,8 +14,8 @@ class PackScene:
     """Pack a sample into ``inputs`` (tensors) and ``data_samples`` (a ``SceneSample``).
 
     ``inputs`` holds points (N, 3), colors (N, 3) (zeros without colours), has_color (bool
-    scalar), normals (N, 3), superpoints (N,), and elastic_points (N, 3) where present. Labels
-    that are missing stay away from the ``SceneSample``.
+    scalar), normals (N, 3), superpoints (N,), and elastic_points (N, 3) and intensity (N, 1)
+    where present. Labels that are missing stay away from the ``SceneSample``.
     """
 
     #: key in the sample, field of ``SceneSample``
@@ -38,8 +38,9 @@ class PackScene:
             'normals': torch.zeros_like(points) if normals is None else _tensor(normals),
             'superpoints': _tensor(results['superpoints']),
         }
-        if results.get('elastic_points') is not None:
-            inputs['elastic_points'] = _tensor(results['elastic_points'])
+        for name in ('elastic_points', 'intensity'):
+            if results.get(name) is not None:
+                inputs[name] = _tensor(results[name])
         meta = {'name': results.get('name', 'scene')}
         if results.get('label_space') is not None:
             meta['label_space'] = results['label_space']
