@@ -10,7 +10,8 @@ error                                                 exit status
 :class:`ConfigError`                                  2
 :class:`InputError` and its children                  3
 :class:`MissingDependencyError`                       4
-:class:`CheckpointError`                              5
+:class:`CheckpointError` and its child                5
+:class:`TrainingStopped`                              143
 ====================================================  ===========
 """
 
@@ -22,12 +23,16 @@ __all__ = [
     'CheckpointError',
     'ConfigError',
     'FileFormatError',
+    'FileWriteError',
     'InputError',
     'MissingDependencyError',
+    'OutOfMemoryError',
     'PromptError',
     'SceneError',
     'SceneWarning',
+    'TrainingStopped',
     'Unison3DError',
+    'UnreadableCheckpointError',
     'VocabularyError',
     'install_line',
 ]
@@ -117,6 +122,36 @@ class CheckpointError(Unison3DError):
     """A weight file is missing, damaged, or made for another architecture."""
 
     exit_code = 5
+
+
+class UnreadableCheckpointError(CheckpointError):
+    """A weight file is missing, damaged, or holds more than tensors; another one may be read."""
+
+
+class TrainingStopped(Unison3DError):
+    """SIGTERM has ended a training after its state was saved."""
+
+    # What shells report for a process that SIGTERM has ended.
+    exit_code = 143
+
+
+class FileWriteError(Unison3DError, OSError):
+    """A file could not be written: no room, no right, or a broken disk. The old one is untouched.
+
+    An OSError as well, so that whoever expects those goes on to.
+
+    Args:
+        message: for people.
+        number: ``errno`` of the system; 0 where it told none.
+    """
+
+    def __init__(self, message: str, number: int = 0) -> None:
+        super().__init__(message)
+        self.errno = number
+
+
+class OutOfMemoryError(Unison3DError, MemoryError):
+    """There is less memory than the work needs, also in the smallest pieces it can be cut into."""
 
 
 class SceneWarning(UserWarning):

@@ -28,7 +28,7 @@ def test_resume_is_bit_exact(tmp_path, train_cfg):
     with pytest.raises(Stop):
         averaging(tmp_path / 'parts', train_cfg, stop=3).train()
     parts = finish(averaging(tmp_path / 'parts', train_cfg, resume=True))
-    for key in ('state_dict', 'ema_state_dict', 'optimizer', 'random_state'):
+    for key in ('state_dict', 'ema_state_dict', 'optimizer', 'random_states'):
         assert_same(parts[key], whole[key], key)
     # The file answers with the averaged weights; those of the last step are the other ones.
     name = 'net.0.weight'
@@ -49,7 +49,7 @@ def test_everything_at_once_resumes_bit_exactly(tmp_path):
         averaging(tmp_path / 'parts', ITERATIONS, stop=3, **options).train()
     assert 'gradients' in read_checkpoint(tmp_path / 'parts' / 'iter_3.pth')
     parts = finish(averaging(tmp_path / 'parts', ITERATIONS, resume=True, **options))
-    for key in ('state_dict', 'ema_state_dict', 'optimizer', 'random_state'):
+    for key in ('state_dict', 'ema_state_dict', 'optimizer', 'random_states'):
         assert_same(parts[key], whole[key], key)
 
 

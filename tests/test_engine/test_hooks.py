@@ -53,9 +53,13 @@ def test_the_model_config_travels_along(tmp_path):
     from mmengine.config import Config
 
     runner = make_runner(tmp_path, ONE_EPOCH)
-    runner.cfg = Config({'model': {'type': 'ToyModel', 'sizes': [1, 2]}})
+    # As it is when the config inherits from one that is named by its package.
+    parts = [{'type': 'A', '_scope_': 'unison3d'}, {'type': 'B', '_scope_': 'other'}]
+    model = {'type': 'ToyModel', '_scope_': 'unison3d', 'sizes': [1, 2], 'parts': parts}
+    runner.cfg = Config({'model': model})
     metadata = ExportWeightsHook()._describe(runner)
-    assert json.loads(metadata['model']) == {'type': 'ToyModel', 'sizes': [1, 2]}
+    parts = [{'type': 'A'}, {'type': 'B', '_scope_': 'other'}]
+    assert json.loads(metadata['model']) == {'type': 'ToyModel', 'sizes': [1, 2], 'parts': parts}
 
 
 def test_an_unknown_dtype():

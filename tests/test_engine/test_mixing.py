@@ -60,7 +60,7 @@ def test_everything_at_once_resumes_bit_exactly(tmp_path):
     with pytest.raises(Stop):
         runner('parts', (StopAfter(1, False),)).train()
     parts = finish(runner('parts', resume=True))
-    for key in ('state_dict', 'ema_state_dict', 'optimizer', 'random_state'):
+    for key in ('state_dict', 'ema_state_dict', 'optimizer', 'random_states'):
         assert_same(parts[key], whole[key], key)
 
 

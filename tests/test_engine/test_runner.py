@@ -68,7 +68,7 @@ def test_resume_is_bit_exact(tmp_path, train_cfg):
     stop_at(tmp_path / 'parts', train_cfg, 3)
     resumed = make_runner(tmp_path / 'parts', train_cfg, resume=True, randomness={'seed': 7})
     parts = finish(resumed)
-    for key in ('state_dict', 'optimizer', 'param_schedulers', 'random_state'):
+    for key in ('state_dict', 'optimizer', 'param_schedulers', 'random_states'):
         assert_same(parts[key], whole[key], key)
     for key in ('epoch', 'iter', 'seed'):
         assert parts['meta'][key] == whole['meta'][key]

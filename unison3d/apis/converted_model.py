@@ -19,6 +19,7 @@ from unison3d.errors import ConfigError
 from unison3d.models import UnifiedSegmentor
 from unison3d.models.tasks.quality_head import QualityHead
 from unison3d.models.text import read_class_prototypes
+from unison3d.registry import without_own_scope
 
 _CLASS_EMBEDDINGS = 'tasks.closed_set.class_embeddings'
 
@@ -62,7 +63,7 @@ def complete_weights(
             f'{system.name} becomes {system.target}, and a description is for models of the type '
             f'{UnifiedSegmentor.__name__}. Leave the config out.'
         )
-    description = json.dumps(model_config, default=partial(_plain, source))
+    description = json.dumps(without_own_scope(model_config), default=partial(_plain, source))
     model = make_model({'model': description}, weights, source)
     _neutralise(model, weights)
     state = model.state_dict()

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn.modules.module import register_module_parameter_registration_hook
 
 from unison3d.apis.device import pick_device
+from unison3d.apis.pretrained import SHIPPED_WEIGHTS, find_weights, restore_labels
 from unison3d.engine.checkpoint import load_state, read_weights
 from unison3d.errors import CheckpointError, MissingDependencyError, Unison3DError
 from unison3d.models import ScenePreprocessor, UnifiedSegmentor
@@ -23,9 +24,8 @@ from unison3d.models.tasks.base import Task
 from unison3d.models.text import CachedTextEncoder
 from unison3d.registry import MODELS, TEXT_ENCODERS
 
-SHIPPED_WEIGHTS = (
-    Path(__file__).parents[1] / 'assets' / 'weights' / 'unified-s_synth-rooms.safetensors'
-)
+__all__ = ['SHIPPED_WEIGHTS', 'load_model', 'make_model', 'share_text_encoders']
+
 # Options that would make a class read or write a place of the file's choosing, or leave our
 # registries.
 _FORBIDDEN_KEYS = frozenset({'_scope_', 'cache_dir', 'init_cfg', 'model_dir', 'path'})
@@ -64,7 +64,9 @@ def load_model(
     file can fill is refused before that memory is used.
 
     Args:
-        path: ``.safetensors`` written by a training run; None is the file that ships.
+        path: ``.safetensors`` written by a training run, a folder that
+            :meth:`~unison3d.apis.Segmenter.save_pretrained` wrote, or the name of weights that
+            ship; None is the default of these. A hash in ``SHA256SUMS`` beside the file is checked.
         device: where the model goes, see :func:`~unison3d.apis.device.pick_device`.
 
     Returns:
@@ -78,10 +80,11 @@ def load_model(
         ConfigError: the device cannot be used.
     """
     device = pick_device(device)
-    path = SHIPPED_WEIGHTS if path is None else Path(path)
+    path = find_weights(path)
     weights, metadata = read_weights(path)
     model = make_model(metadata, weights, path)
     load_state(model, weights, source=str(path))
+    restore_labels(model, path)
     return model.to(device).eval(), metadata
 
 

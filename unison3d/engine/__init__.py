@@ -10,25 +10,32 @@ from unison3d.engine.checkpoint import (
 )
 from unison3d.engine.hooks import (
     AtomicCheckpointHook,
+    AverageBuffersHook,
     ExportWeightsHook,
+    MeanLossesHook,
     RandomStateHook,
+    StopHook,
     ThroughputHook,
 )
-from unison3d.engine.loops import ResumableIterBasedTrainLoop
+from unison3d.engine.loops import ResumableEpochBasedTrainLoop, ResumableIterBasedTrainLoop
 from unison3d.engine.optim_wrappers import BFloat16OptimWrapper
 from unison3d.engine.runner import SafeRunner
 from unison3d.engine.samplers import Draw, ResumableSampler
 
 __all__ = [
     'AtomicCheckpointHook',
+    'AverageBuffersHook',
     'BFloat16OptimWrapper',
     'Draw',
     'ExportWeightsHook',
     'LoadReport',
+    'MeanLossesHook',
     'RandomStateHook',
+    'ResumableEpochBasedTrainLoop',
     'ResumableIterBasedTrainLoop',
     'ResumableSampler',
     'SafeRunner',
+    'StopHook',
     'ThroughputHook',
     'load_state',
     'read_checkpoint',

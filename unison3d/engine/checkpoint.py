@@ -14,11 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from unison3d.errors import CheckpointError
-from unison3d.io.atomic import atomic_path
+from unison3d.io.atomic import atomic_path, atomic_write, writing
 from unison3d.io.tensor_files import SkippedObject, read_checkpoint, read_weights
 
 __all__ = [
@@ -152,7 +153,7 @@ def save_weights(
                 value = value.to(dtype)
         # Its own memory for each: safetensors refuses tensors that share storage.
         tensors[name] = value.clone(memory_format=torch.contiguous_format)
-    with atomic_path(path) as temporary:
+    with atomic_path(path) as temporary, writing(path, SafetensorError):
         save_file(tensors, temporary, metadata={**(metadata or {}), 'format': 'pt'})
 
 
@@ -163,8 +164,9 @@ def write_checkpoint(path: str | Path, checkpoint: Mapping[str, Any]) -> None:
         path: the ``.pth`` file.
         checkpoint: tensors and plain containers only, see :func:`unison3d.engine.plain.to_plain`.
     """
-    with atomic_path(path) as temporary:
-        torch.save(dict(checkpoint), temporary)
+    # In the file object that Python opened: torch's own hides what the system says.
+    with atomic_write(path) as file:
+        torch.save(dict(checkpoint), file)
 
 
 def _fits(value: Tensor, dtype: torch.dtype) -> bool:

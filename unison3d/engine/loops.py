@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from mmengine.runner import IterBasedTrainLoop
+from mmengine.runner import EpochBasedTrainLoop, IterBasedTrainLoop
 
+from unison3d.engine.hooks.atomic_checkpoint_hook import VALIDATED
+from unison3d.engine.plain import random_state, restore_random_state
+from unison3d.engine.stopping import workers_closed
 from unison3d.registry import LOOPS
 
 
@@ -22,6 +25,8 @@ class ResumableIterBasedTrainLoop(IterBasedTrainLoop):
     Arguments are those of :class:`mmengine.runner.IterBasedTrainLoop`.
     """
 
+    continues_random_state = True
+
     def run(self) -> Any:
         """Launch training and return the model."""
         self.runner.call_hook('before_train')
@@ -29,12 +34,15 @@ class ResumableIterBasedTrainLoop(IterBasedTrainLoop):
         if self._iter > 0:
             self._skip_seen_data()
         self.runner.continue_random_state()
-        while self._iter < self._max_iters and not self.stop_training:
-            self.runner.model.train()
-            self.run_iter(next(self.dataloader_iterator))
-            self._decide_current_val_interval()
-            if self._validates_now():
-                self.runner.val_loop.run()
+        if _misses_validation(self.runner, self._iter) and self._validates_now():
+            self.runner.val_loop.run()
+        with workers_closed(getattr(self.dataloader_iterator, '_iterator', None)):
+            while self._iter < self._max_iters and not self.stop_training:
+                self.runner.model.train()
+                self.run_iter(next(self.dataloader_iterator))
+                self._decide_current_val_interval()
+                if self._validates_now():
+                    self.runner.val_loop.run()
         self.runner.call_hook('after_train_epoch')
         self.runner.call_hook('after_train')
         return self.runner.model
@@ -56,3 +64,66 @@ class ResumableIterBasedTrainLoop(IterBasedTrainLoop):
     def _validates_now(self) -> bool:
         due = self._iter % self.val_interval == 0 or self._iter == self._max_iters
         return self.runner.val_loop is not None and self._iter >= self.val_begin and due
+
+
+@LOOPS.register_module()
+class ResumableEpochBasedTrainLoop(EpochBasedTrainLoop):
+    """The epoch-based loop of MMEngine, which a checkpoint inside of an epoch can continue too.
+
+    The batches of the epoch that were seen are made again and thrown away, under the random
+    numbers that the epoch began with; then the generators are put to the state in the checkpoint.
+
+    Arguments are those of :class:`mmengine.runner.EpochBasedTrainLoop`.
+
+    Attributes:
+        random_state_of_epoch: that of the generators when the running epoch began; None between
+            two epochs.
+    """
+
+    continues_random_state = True
+    random_state_of_epoch: dict[str, Any] | None = None
+
+    def run(self) -> Any:
+        """Launch training and return the model."""
+        self.runner.call_hook('before_train')
+        between = self._iter == self._epoch * len(self.dataloader)
+        if between and _misses_validation(self.runner, self._iter) and self._validates_now():
+            self.runner.val_loop.run()
+        while self._epoch < self._max_epochs and not self.stop_training:
+            self.run_epoch()
+            self._decide_current_val_interval()
+            if self._validates_now():
+                self.runner.val_loop.run()
+        self.runner.call_hook('after_train')
+        return self.runner.model
+
+    def run_epoch(self) -> None:
+        """One epoch, or what is left of it."""
+        seen = self._iter - self._epoch * len(self.dataloader)
+        self.runner.call_hook('before_train_epoch')
+        self.runner.model.train()
+        resumed = self.runner.take_random_state()
+        if resumed is not None:
+            restore_random_state(resumed.get('epoch_start', resumed))
+        self.random_state_of_epoch = random_state()
+        batches = iter(self.dataloader)
+        with workers_closed(batches):
+            for _ in range(seen):
+                next(batches)
+            if seen and resumed is not None:
+                restore_random_state(resumed)
+            for index, batch in enumerate(batches, seen):
+                self.run_iter(index, batch)
+        self.random_state_of_epoch = None
+        self.runner.call_hook('after_train_epoch')
+        self._epoch += 1
+
+    def _validates_now(self) -> bool:
+        due = self._epoch % self.val_interval == 0 or self._epoch == self._max_epochs
+        return self.runner.val_loop is not None and self._epoch >= self.val_begin and due
+
+
+def _misses_validation(runner: Any, iteration: int) -> bool:
+    """Whether a kill came between a checkpoint and the validation that chooses the best."""
+    validated = runner.message_hub.runtime_info.get(VALIDATED)
+    return validated is not None and validated < iteration

@@ -142,3 +142,14 @@ def restore_random_state(state: Mapping[str, Any]) -> None:
     # On a machine with another number of devices the extra ones keep the seed of this run.
     if torch.cuda.is_available() and len(generators) == torch.cuda.device_count():
         torch.cuda.set_rng_state_all([generator.cpu() for generator in generators])
+
+
+def on_cpu(value: Any) -> Any:
+    """Undo ``map_location`` for state that belongs to the host."""
+    if isinstance(value, Tensor):
+        return value.cpu()
+    if isinstance(value, dict):
+        return {key: on_cpu(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return type(value)(on_cpu(item) for item in value)
+    return value

@@ -9,30 +9,48 @@ never executed.
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import mmengine
 import torch
-from mmengine.device import get_device
-from mmengine.dist import get_world_size, is_distributed, master_only
-from mmengine.model import is_model_wrapper
+from mmengine.dist import (
+    all_gather_object,
+    get_world_size,
+    is_distributed,
+    is_main_process,
+    master_only,
+)
 from mmengine.optim import OptimWrapper
 from mmengine.runner import Runner
 from torch import nn
+from torch.utils.data import DataLoader
 
-from unison3d.engine.checkpoint import load_state, read_checkpoint, read_weights, write_checkpoint
-from unison3d.engine.hooks.atomic_checkpoint_hook import POINTER
+from unison3d.engine.checkpoint import write_checkpoint
+from unison3d.engine.checkpoint_folder import latest_checkpoint, remove_unfinished
+from unison3d.engine.checkpoint_reading import CheckpointReading
+from unison3d.engine.failures import explained_failures
+from unison3d.engine.hooks.average_buffers_hook import average_buffers
 from unison3d.engine.plain import (
     keep_plain,
     pack_message_hub,
     random_state,
-    restore_random_state,
     to_plain,
-    unpack_message_hub,
 )
-from unison3d.errors import CheckpointError, ConfigError, MissingDependencyError
+from unison3d.engine.safe_loading import tensors_only_loading
+from unison3d.engine.scheduler_states import states_of
+from unison3d.engine.sharding import WRAPPER, check_hooks, gathered, shard_model
+from unison3d.engine.stopping import LingeringWorker, StopRequest
+from unison3d.errors import (
+    ConfigError,
+    MissingDependencyError,
+)
+from unison3d.io.atomic import atomic_path
+from unison3d.io.file_lock import FileLock
+from unison3d.operations import set_engines
 from unison3d.registry import RUNNERS
 from unison3d.version import __version__
 
@@ -40,33 +58,36 @@ from unison3d.version import __version__
 _PACKAGES_OF_BACKENDS = {'TensorboardVisBackend': 'tensorboard', 'WandbVisBackend': 'wandb'}
 
 
+__all__ = ['SafeRunner', 'latest_checkpoint']
+
+
 @RUNNERS.register_module()
-class SafeRunner(Runner):
+class SafeRunner(CheckpointReading, Runner):
     """Trains, tests and resumes; see the module for what differs from MMEngine.
 
-    One key of the config is read besides those of MMEngine: ``load_strict`` (True) says whether
-    ``load_from`` must fit name by name.
+    Three keys of the config are read besides those of MMEngine: ``load_strict`` (True) says whether
+    ``load_from`` must fit name by name, ``trust`` (False) whether checkpoints may hold Python
+    objects, whose code is then run, and ``engines`` which engine computes which operation, see
+    :func:`unison3d.operations.set_engines`. ``load_from`` may be ``'latest'`` or ``'best'``.
 
-    On the CPU and in one process, a resumed run gives the same bits as one that was never stopped
+    On the CPU a resumed run gives the same bits as one that was never stopped, with as many
+    processes as before,
 
-    - in the epoch-based loop, for checkpoints at the end of an epoch, unless workers are
-      persistent: workers that outlive an epoch keep random state that no checkpoint can see;
+    - in the epoch-based loop, unless workers are persistent: workers that outlive an epoch keep
+      random state that no checkpoint can see;
     - in the iteration-based loop with :class:`~unison3d.engine.ResumableSampler`, with any number
       of workers, given a data set that takes its random numbers from the place in the run
       (:class:`~unison3d.engine.Draw`, as :class:`~unison3d.datasets.SceneDataset` does);
     - in the iteration-based loop with any other sampler, with ``num_workers=0``.
     """
 
-    _random_state_to_continue: dict[str, Any] | None = None
-
-    @property
-    def _bare_model(self) -> nn.Module:
-        return self.model.module if is_model_wrapper(self.model) else self.model
+    stop_request: StopRequest
 
     # -- construction ------------------------------------------------------------------------
 
     def setup_env(self, env_cfg: dict) -> None:
         """Join the other processes, through gloo where there is no GPU; see the base class."""
+        set_engines(self.cfg.get('engines') or {})
         if self.distributed and not is_distributed() and not torch.cuda.is_available():
             if self.launcher != 'pytorch':
                 raise ConfigError(
@@ -78,7 +99,10 @@ class SafeRunner(Runner):
         super().setup_env(env_cfg)
 
     def wrap_model(self, model_wrapper_cfg: dict | None, model: nn.Module) -> nn.Module:
-        """Wrap the model for several processes; see the base class."""
+        """Wrap the model for several processes, or spread it over them; see the base class."""
+        if (model_wrapper_cfg or {}).get('type') == WRAPPER:
+            with tensors_only_loading(self._trust):
+                return shard_model(model)
         if self.distributed and model_wrapper_cfg is None and not torch.cuda.is_available():
             model_wrapper_cfg = {
                 'type': 'MMDistributedDataParallel',
@@ -104,26 +128,102 @@ class SafeRunner(Runner):
 
     def register_default_hooks(self, hooks: dict | None = None) -> None:
         """Put the safe checkpoint hook in place of MMEngine's, and keep random state steady."""
-        hooks = dict(hooks or {})
+        # None takes one out, also where MMEngine has none by this name.
+        own = ('checkpoint', 'logger', 'param_scheduler', 'runtime_info', 'sampler_seed', 'timer')
+        hooks = {k: v for k, v in (hooks or {}).items() if v is not None or k in own}
         checkpoint = hooks.get('checkpoint', {'type': 'CheckpointHook', 'interval': 1})
         if isinstance(checkpoint, dict) and checkpoint.get('type') == 'CheckpointHook':
             checkpoint = {**checkpoint, 'type': 'unison3d.AtomicCheckpointHook'}
         hooks['checkpoint'] = checkpoint
         hooks.setdefault('random_state', {'type': 'unison3d.RandomStateHook'})
+        hooks.setdefault('stop', {'type': 'unison3d.StopHook'})
+        if self.distributed:
+            # Statistics of batch norms, which each process has made of its own batches.
+            hooks.setdefault('average_buffers', {'type': 'unison3d.AverageBuffersHook'})
+            hooks.setdefault('mean_losses', {'type': 'unison3d.MeanLossesHook'})
         super().register_default_hooks(hooks)
 
+    @staticmethod
+    def build_dataloader(*args: Any, **options: Any) -> DataLoader:
+        """Build a data loader whose workers outlive SIGTERM for a while; see the base class."""
+        loader = Runner.build_dataloader(*args, **options)
+        if loader.num_workers:
+            loader.worker_init_fn = LingeringWorker(loader.worker_init_fn)
+        return loader
+
     def build_train_loop(self, loop: Any) -> Any:
-        """Use the resumable loop where the config asks for iterations without naming a loop."""
-        if isinstance(loop, dict) and 'type' not in loop and loop.get('by_epoch') is False:
-            loop = {key: value for key, value in loop.items() if key != 'by_epoch'}
-            loop['type'] = 'unison3d.ResumableIterBasedTrainLoop'
-        elif isinstance(loop, dict) and loop.get('type') == 'IterBasedTrainLoop':
-            loop = {**loop, 'type': 'unison3d.ResumableIterBasedTrainLoop'}
+        """Use the resumable loops where the config names those of MMEngine, or none."""
+        if isinstance(loop, dict):
+            by_epoch = loop.get('by_epoch', True)
+            kind = loop.get('type') or ('EpochBasedTrainLoop' if by_epoch else 'IterBasedTrainLoop')
+            if kind in ('EpochBasedTrainLoop', 'IterBasedTrainLoop'):
+                loop = {key: value for key, value in loop.items() if key != 'by_epoch'}
+                loop['type'] = f'unison3d.Resumable{kind}'
         return super().build_train_loop(loop)
+
+    def dump_config(self) -> None:
+        """Nothing yet: the base class asks before it is known whether the work folder is free."""
+
+    # -- running -----------------------------------------------------------------------------
+
+    def train(self) -> nn.Module:
+        """Launch training and return the model.
+
+        Raises:
+            ConfigError: another training is at work in this work folder.
+            TrainingStopped: after SIGTERM, when everything is saved.
+            Unison3DError: memory has run out, or a data-loading worker has ended.
+        """
+        if self._spreads:
+            check_hooks(self.hooks)
+        self.stop_request = StopRequest()
+        with self._work_dir_held(), explained_failures(), self.stop_request.listening():
+            self._write_config()
+            with tensors_only_loading(self._trust):
+                return super().train()
+
+    def val(self) -> dict:
+        """Launch validation; see the base class."""
+        self._write_config()
+        return super().val()
+
+    def test(self) -> dict:
+        """Launch the test; see the base class."""
+        self._write_config()
+        return super().test()
+
+    @property
+    def _spreads(self) -> bool:
+        return (self.cfg.get('model_wrapper_cfg') or {}).get('type') == WRAPPER
+
+    def _init_model_weights(self) -> None:
+        if not self._spreads:
+            super()._init_model_weights()
+
+    @contextmanager
+    def _work_dir_held(self) -> Iterator[None]:
+        if not is_main_process():
+            yield
+            return
+        taken = (
+            f'{self.work_dir}: a training is at work in this folder ({{holder}}). Wait for its '
+            'end, end it, or give this one another --work-dir.'
+        )
+        lock = FileLock(Path(self.work_dir) / 'training', taken)
+        try:
+            remove_unfinished(self.work_dir)
+            yield
+        finally:
+            lock.release()
+
+    @master_only
+    def _write_config(self) -> None:
+        name = Path(self.cfg.filename).name if self.cfg.filename else f'{self.timestamp}.py'
+        with atomic_path(Path(self.work_dir) / name) as temporary:
+            self.cfg.dump(temporary)
 
     # -- writing -----------------------------------------------------------------------------
 
-    @master_only
     def save_checkpoint(
         self,
         out_dir: str,
@@ -137,8 +237,15 @@ class SafeRunner(Runner):
     ) -> None:
         """Write everything that resuming needs, atomically.
 
-        Arguments are those of :meth:`mmengine.runner.Runner.save_checkpoint`; the file is local.
+        Called by all processes, of which the first one writes. Arguments are those of
+        :meth:`mmengine.runner.Runner.save_checkpoint`; the file is local.
         """
+        average_buffers(self)
+        random_states = all_gather_object(self._random_state())
+        weights = gathered(self._bare_model.state_dict())
+        optimizer = gathered(self.optim_wrapper.state_dict()) if save_optimizer else {}
+        if not is_main_process():
+            return
         meta = dict(meta or {})
         # The hook asks at the end of an epoch or iteration, before the loop has counted it.
         meta.setdefault('epoch', self.epoch + 1 if by_epoch else self.epoch)
@@ -159,17 +266,22 @@ class SafeRunner(Runner):
             self.logger.warning(f'Not kept in the checkpoint, since not plain data: {dropped}')
         checkpoint: dict[str, Any] = {
             'meta': meta,
-            'state_dict': self._bare_model.state_dict(),
+            'state_dict': weights,
             'message_hub': message_hub,
-            'random_state': random_state(),
+            'random_states': random_states,
         }
         if save_optimizer:
-            checkpoint['optimizer'] = self.optim_wrapper.state_dict()
+            checkpoint['optimizer'] = optimizer
             checkpoint.update(self._unfinished_gradients())
         if save_param_scheduler and self.param_schedulers is not None:
-            checkpoint['param_schedulers'] = _states_of(self.param_schedulers)
+            checkpoint['param_schedulers'] = states_of(self.param_schedulers)
         self.call_hook('before_save_checkpoint', checkpoint=checkpoint)
         write_checkpoint(Path(out_dir) / filename, to_plain(checkpoint))
+
+    def _random_state(self) -> dict[str, Any]:
+        state = random_state()
+        start = getattr(self.train_loop, 'random_state_of_epoch', None)
+        return state if start is None else {**state, 'epoch_start': start}
 
     def _unfinished_gradients(self) -> dict[str, dict[str, torch.Tensor]]:
         """Gradients that the next update of the weights has collected so far, by parameter."""
@@ -184,175 +296,3 @@ class SafeRunner(Runner):
             return {}
         parameters = self._bare_model.named_parameters()
         return {'gradients': {n: p.grad for n, p in parameters if p.grad is not None}}
-
-    # -- reading -----------------------------------------------------------------------------
-
-    def load_or_resume(self) -> None:
-        """Load or resume as the config says; see the base class."""
-        if self._has_loaded:
-            return
-        if self._resume and self._load_from is None:
-            newest = latest_checkpoint(self.work_dir)
-            if newest is None:
-                self.logger.info(f'No checkpoint in {self.work_dir}: starting from the beginning.')
-            else:
-                self.resume(str(newest))
-        elif self._resume:
-            self.resume(self._load_from)
-        elif self._load_from is not None:
-            self.load_checkpoint(self._load_from, strict=self.cfg.get('load_strict', True))
-
-    def load_checkpoint(
-        self,
-        filename: str,
-        map_location: Any = 'cpu',
-        strict: bool = True,
-        revise_keys: list | None = None,
-    ) -> dict[str, Any]:
-        """Load weights from ``.safetensors`` or ``.pth`` into the model.
-
-        Args:
-            filename: a local file.
-            map_location: as for :func:`torch.load`; used for ``.pth``.
-            strict: raise when a name or shape does not fit.
-            revise_keys: accepted for MMEngine's callers; a leading ``module.`` is always dropped.
-
-        Returns:
-            The content of the file.
-
-        Raises:
-            CheckpointError: the file cannot be read, or does not fit.
-        """
-        if str(filename).endswith('.safetensors'):
-            weights, meta = read_weights(filename)
-            checkpoint: dict[str, Any] = {'state_dict': weights, 'meta': meta}
-        else:
-            checkpoint = read_checkpoint(filename, map_location=map_location)
-            if 'state_dict' not in checkpoint:
-                checkpoint = {'state_dict': checkpoint}
-        self.call_hook('after_load_checkpoint', checkpoint=checkpoint)
-        report = load_state(
-            self._bare_model, checkpoint['state_dict'], strict=strict, source=str(filename)
-        )
-        self._has_loaded = True
-        self.logger.info(f'Loaded {len(report.loaded)} tensors from {filename}.')
-        if not report.complete:
-            self.logger.warning(f'{filename} fits in part:\n{report.describe()}')
-        return checkpoint
-
-    def resume(
-        self,
-        filename: str,
-        resume_optimizer: bool = True,
-        resume_param_scheduler: bool = True,
-        map_location: Any = 'default',
-    ) -> None:
-        """Continue a run: weights, optimiser, schedulers, counters, logs and random state.
-
-        Raises:
-            CheckpointError: the file holds weights only, or does not fit.
-        """
-        place = get_device() if map_location == 'default' else map_location
-        checkpoint = self.load_checkpoint(filename, map_location=place, strict=True)
-        meta = checkpoint.get('meta', {})
-        if 'epoch' not in meta or 'message_hub' not in checkpoint:
-            raise CheckpointError(
-                f'{filename}: holds weights, but no state of a training run to continue. '
-                'To start from these weights, set load_from and leave resume out.'
-            )
-        self.train_loop._epoch = int(meta['epoch'])
-        self.train_loop._iter = int(meta['iter'])
-        self._compare_settings(meta)
-        self.message_hub.load_state_dict(unpack_message_hub(_on_cpu(checkpoint['message_hub'])))
-        if resume_optimizer and 'optimizer' in checkpoint:
-            self.optim_wrapper = self.build_optim_wrapper(self.optim_wrapper)
-            self.optim_wrapper.load_state_dict(checkpoint['optimizer'])
-            self._continue_accumulation(checkpoint.get('gradients', {}))
-        if resume_param_scheduler and 'param_schedulers' in checkpoint:
-            self.param_schedulers = self.build_param_scheduler(self.param_schedulers)
-            _set_states(self.param_schedulers, _on_cpu(checkpoint['param_schedulers']))
-        # One saved state for many processes would make them draw the same numbers.
-        if get_world_size() == 1 and 'random_state' in checkpoint:
-            self._random_state_to_continue = _on_cpu(checkpoint['random_state'])
-        self.logger.info(f'Resumed {filename}: epoch {self.epoch}, iteration {self.iter}.')
-
-    def continue_random_state(self) -> None:
-        """Set the generators to the resumed checkpoint's state; once, and only when resumed."""
-        if self._random_state_to_continue is not None:
-            restore_random_state(self._random_state_to_continue)
-            self._random_state_to_continue = None
-
-    def _continue_accumulation(self, gradients: dict[str, torch.Tensor]) -> None:
-        """Set the gradients of an accumulation that the checkpoint fell into."""
-        if not gradients:
-            return
-        for name, parameter in self._bare_model.named_parameters():
-            if name in gradients:
-                parameter.grad = gradients[name].to(parameter)
-        self.logger.info(
-            'The gradients of an unfinished accumulation are continued; a warning of MMEngine '
-            'about lost gradients does not apply.'
-        )
-
-    def _compare_settings(self, meta: dict[str, Any]) -> None:
-        if meta.get('cfg') not in (None, self.cfg.pretty_text):
-            self.logger.warning(
-                'The config differs from the one in the checkpoint; this run uses its own.'
-            )
-        seed, own_seed = meta.get('seed'), self._randomness_cfg.get('seed')
-        if seed is not None and seed != own_seed:
-            if own_seed is not None:
-                self.logger.warning(f'Seed {seed} of the checkpoint is used instead of {own_seed}.')
-            self._randomness_cfg.update(seed=seed)
-            self.set_randomness(**self._randomness_cfg)
-            # The sampler was built with the seed of this run, before the checkpoint was read.
-            sampler = getattr(self.train_dataloader, 'sampler', None)
-            if hasattr(sampler, 'seed'):
-                sampler.seed = seed
-
-
-def latest_checkpoint(work_dir: str | Path) -> Path | None:
-    """The newest complete checkpoint of a work folder, or None.
-
-    The pointer file names it. A work folder that was moved still works: the file is then looked up
-    by its name.
-    """
-    pointer = Path(work_dir) / POINTER
-    if not pointer.is_file():
-        return None
-    named = Path(pointer.read_text(encoding='utf-8').strip())
-    for path in (named, pointer.parent / named.name):
-        if path.is_file():
-            return path
-    return None
-
-
-def _states_of(schedulers: Any) -> Any:
-    if isinstance(schedulers, dict):
-        return {name: _states_of(group) for name, group in schedulers.items()}
-    return [scheduler.state_dict() for scheduler in schedulers]
-
-
-def _set_states(schedulers: Any, states: Any) -> None:
-    if isinstance(schedulers, dict):
-        for name, group in schedulers.items():
-            _set_states(group, states[name])
-        return
-    if len(schedulers) != len(states):
-        raise CheckpointError(
-            f'The checkpoint has {len(states)} parameter schedulers, the config '
-            f'{len(schedulers)}. Resume with the config of the run.'
-        )
-    for scheduler, state in zip(schedulers, states, strict=True):
-        scheduler.load_state_dict(state)
-
-
-def _on_cpu(value: Any) -> Any:
-    """Undo ``map_location`` for state that belongs to the host."""
-    if isinstance(value, torch.Tensor):
-        return value.cpu()
-    if isinstance(value, dict):
-        return {key: _on_cpu(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return type(value)(_on_cpu(item) for item in value)
-    return value

@@ -16,7 +16,9 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 from torch.serialization import get_unsafe_globals_in_checkpoint, safe_globals
 
-from unison3d.errors import CheckpointError
+from unison3d.errors import CheckpointError, UnreadableCheckpointError
+from unison3d.io.checkpoint_sizes import check_checkpoint_sizes
+from unison3d.io.trusted import load_trusted
 
 __all__ = ['SkippedObject', 'read_checkpoint', 'read_tensor', 'read_weights']
 
@@ -24,6 +26,7 @@ _LISTED = 8
 _DICTIONARIES = ('collections.defaultdict',)
 # What torch.load raises on bytes that are no checkpoint: whatever the wrong byte happens to mean.
 _DAMAGED = (
+    AssertionError,
     RuntimeError,
     OSError,
     EOFError,
@@ -37,7 +40,7 @@ _DAMAGED = (
 
 
 def read_weights(
-    path: str | Path, *, skip_objects: bool = False
+    path: str | Path, *, skip_objects: bool = False, trust: bool = False
 ) -> tuple[dict[str, Tensor], dict[str, str]]:
     """Read weights from ``.safetensors`` or from a training checkpoint.
 
@@ -45,6 +48,7 @@ def read_weights(
         path: a file written by :func:`~unison3d.engine.save_weights`, a checkpoint of the runner,
             or a ``.pth`` file that holds tensors by name, on their own or under ``state_dict``.
         skip_objects: as for :func:`read_checkpoint`.
+        trust: as for :func:`read_checkpoint`.
 
     Returns:
         Tensors by name on the CPU, and the text metadata (empty for ``.pth`` without any).
@@ -59,10 +63,10 @@ def read_weights(
                 metadata = dict(file.metadata() or {})
                 return {name: file.get_tensor(name) for name in file.keys()}, metadata
         except (SafetensorError, OSError, ValueError) as error:
-            raise CheckpointError(
+            raise UnreadableCheckpointError(
                 f'{path}: not a complete safetensors file ({error}). Copy or download it again.'
             ) from error
-    checkpoint = read_checkpoint(path, skip_objects=skip_objects)
+    checkpoint = read_checkpoint(path, skip_objects=skip_objects, trust=trust)
     weights = checkpoint.get('state_dict', checkpoint)
     if not isinstance(weights, dict) or not all(isinstance(v, Tensor) for v in weights.values()):
         raise CheckpointError(
@@ -88,9 +92,13 @@ class SkippedObject:
 
 
 def read_checkpoint(
-    path: str | Path, map_location: Any = 'cpu', *, skip_objects: bool = False
+    path: str | Path,
+    map_location: Any = 'cpu',
+    *,
+    skip_objects: bool = False,
+    trust: bool = False,
 ) -> dict[str, Any]:
-    """Read training state; code in the file is never run.
+    """Read training state; code in the file is not run unless it is trusted.
 
     Args:
         path: the ``.pth`` file.
@@ -98,11 +106,17 @@ def read_checkpoint(
         skip_objects: put a :class:`SkippedObject` where the file has a Python object (counters,
             histories and configs of training frameworks) instead of refusing it. Tensors next to
             it are read as always.
+        trust: read a file of somebody you trust with Python objects, whose code is run; a warning
+            says so. For files that tensors alone cannot be read from.
 
     Raises:
         CheckpointError: missing, damaged, or with content other than tensors and plain containers.
     """
-    checkpoint = _load(_existing(path), map_location, skip_objects)
+    path = _existing(path)
+    if trust:
+        checkpoint = load_trusted(path, map_location)
+    else:
+        checkpoint = _load(path, map_location, skip_objects)
     if not isinstance(checkpoint, dict):
         raise CheckpointError(
             f'{path}: holds a {type(checkpoint).__name__}, expected a dictionary of tensors.'
@@ -128,22 +142,34 @@ def read_tensor(path: str | Path) -> Tensor:
 
 
 def _load(path: Path, map_location: Any, skip_objects: bool) -> Any:
+    check_checkpoint_sizes(path)
     try:
+        if zipfile.is_zipfile(path):
+            _check_sums(path)
         with safe_globals(_skipped_globals(path) if skip_objects else []):
             return torch.load(path, map_location=map_location, weights_only=True)
     except pickle.UnpicklingError as error:
         reason = str(error).splitlines()[0]
-        raise CheckpointError(
+        raise UnreadableCheckpointError(
             f'{path}: damaged, or holds Python objects besides tensors, which could run code '
             f'({reason}). Save its tensors alone: '
-            "torch.save({'state_dict': model.state_dict()}, path)"
+            "torch.save({'state_dict': model.state_dict()}, path). If you trust whoever made it, "
+            'train and test read it with --trust.'
         ) from error
     except _DAMAGED as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise CheckpointError(
+        raise UnreadableCheckpointError(
             f'{path}: not a complete checkpoint ({reason}). '
             'Copy it again, or resume from an earlier one.'
         ) from error
+
+
+def _check_sums(path: Path) -> None:
+    """Refuse a file with a wrong byte: PyTorch reads such tensors without a word."""
+    with zipfile.ZipFile(path) as archive:
+        wrong = archive.testzip()
+    if wrong is not None:
+        raise zipfile.BadZipFile(f'the checksum of {wrong} does not fit')
 
 
 def _skipped_globals(path: Path) -> list[tuple[type, str]]:
@@ -166,5 +192,7 @@ def _existing(path: str | Path) -> Path:
     path = Path(path)
     if not path.is_file():
         what = 'is a folder' if path.is_dir() else 'does not exist'
-        raise CheckpointError(f'{path}: {what}, expected a weight file (.safetensors or .pth).')
+        raise UnreadableCheckpointError(
+            f'{path}: {what}, expected a weight file (.safetensors or .pth).'
+        )
     return path

@@ -7,15 +7,16 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import torch
-from mmengine.dist import master_only
+from mmengine.dist import is_main_process
 from mmengine.hooks import EMAHook, Hook
 from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 from torch import nn
 
 from unison3d.engine.checkpoint import save_weights
+from unison3d.engine.sharding import gathered
 from unison3d.errors import ConfigError
-from unison3d.registry import HOOKS
+from unison3d.registry import HOOKS, without_own_scope
 from unison3d.version import __version__
 
 
@@ -68,7 +69,6 @@ class ExportWeightsHook(Hook):
                 '(default_hooks.ema.type=EMAHook) or leave averaged out.'
             )
 
-    @master_only
     def after_train(self, runner: Runner) -> None:
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model
         averages = _averages(runner)
@@ -76,9 +76,11 @@ class ExportWeightsHook(Hook):
             model = averages[-1]
         state = {
             name: value
-            for name, value in model.state_dict().items()
+            for name, value in gathered(model.state_dict()).items()
             if not name.startswith(self._exclude)
         }
+        if not is_main_process():
+            return
         path = Path(runner.work_dir) / self._filename
         save_weights(path, state, self._describe(runner), dtype=self._dtype)
         runner.logger.info(f'Weights exported to {path} ({path.stat().st_size / 1e6:.1f} MB).')
@@ -92,7 +94,7 @@ class ExportWeightsHook(Hook):
             'seed': str(runner.seed),
         }
         if isinstance(model_config, dict):
-            facts['model'] = json.dumps(model_config, default=str)
+            facts['model'] = json.dumps(without_own_scope(model_config), default=str)
         return {**facts, **self._metadata}
 
 

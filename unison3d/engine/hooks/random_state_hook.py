@@ -28,8 +28,8 @@ class RandomStateHook(Hook):
         self._before_val: dict[str, Any] | None = None
 
     def before_train_epoch(self, runner: Runner) -> None:
-        # An iteration-based loop replays its data first and then continues by itself.
-        if not hasattr(runner.train_loop, 'dataloader_iterator'):
+        # The loops of this package make seen data again first, and then continue by themselves.
+        if not getattr(runner.train_loop, 'continues_random_state', False):
             runner.continue_random_state()
 
     def before_val(self, runner: Runner) -> None:
