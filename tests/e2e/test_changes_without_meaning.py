@@ -70,9 +70,7 @@ def expected(segmenter, room):
 
 def check_equal(answers: Answers, expected: Answers) -> None:
     for name in ('semantic', 'panoptic', 'open_semantic', 'clicked', 'meant', 'objects'):
-        np.testing.assert_array_equal(
-            getattr(answers, name), getattr(expected, name), err_msg=name
-        )
+        np.testing.assert_array_equal(getattr(answers, name), getattr(expected, name), err_msg=name)
 
 
 def best_iou(objects: np.ndarray, others: np.ndarray) -> np.ndarray:

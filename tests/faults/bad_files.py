@@ -222,6 +222,15 @@ def _las_lies() -> Iterator[Bad]:
 
     for value in (0, 2**31, 2**32 - 1):
         yield Bad('chunks.laz', f'{value} chunks', chunk_lie(value), 'chunks', 'lazrs')
+
+    def without_items() -> bytes:
+        # Of the record that tells how points are packed; the decoder panics, which is no Exception.
+        content = bytearray(laz_bytes())
+        record = content.index(b'laszip encoded') + 52
+        struct.pack_into('<H', content, record + 32, 0)
+        return bytes(content)
+
+    yield Bad('items.laz', 'points packed of nothing', without_items, '', 'lazrs')
     for place in (-2, 0, HUGE, 2**63 - 1):
 
         def move(p: int = place) -> bytes:

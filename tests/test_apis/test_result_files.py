@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 
 import numpy as np
 import pytest
@@ -64,16 +65,29 @@ def test_overwriting_leaves_no_old_answers(segmenter, tmp_path):
 
 
 def test_a_result_is_complete_or_not_there(segmenter, tmp_path, monkeypatch):
-    """A crash while an old result is replaced leaves no result.json, neither old nor new."""
+    """What fails while it is written leaves the old result; while it is put in place, none."""
     segmenter.set_scene(room())
+    segmenter.predict(['semantic', 'instance']).save(tmp_path)
+    old = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
     result = segmenter.predict(['semantic', 'panoptic'])
-    result.save(tmp_path)
 
     def full_disk(*args, **options):
         raise OSError('no space left')
 
-    monkeypatch.setattr('unison3d.apis.result_files.write_npz', full_disk)
-    with pytest.raises(OSError, match='no space'):
+    with monkeypatch.context() as patched, pytest.raises(OSError, match='no space'):
+        patched.setattr('unison3d.apis.result_files.write_npz', full_disk)
+        result.save(tmp_path, overwrite=True)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == old
+
+    replace = os.replace
+
+    def torn(source, target):
+        if target == tmp_path / 'result.npz':
+            raise KeyboardInterrupt
+        replace(source, target)
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr('unison3d.apis.result_files.os.replace', torn)
         result.save(tmp_path, overwrite=True)
     assert names_in(tmp_path) == {'semantic.ply', 'panoptic.ply'}
     with pytest.raises(ConfigError, match='semantic.ply'):

@@ -9,6 +9,13 @@ from unison3d.errors import ConfigError
 # What PyTorch raises for a device that its build or this machine does not have.
 _UNUSABLE = (AssertionError, ImportError, RuntimeError, TypeError)
 
+#: Nothing of it changes a result, but for the seams of tiles.
+MEMORY_ADVICE = (
+    'Cut the scan into tiles (unison3d infer --tile 8m), ask for fewer tasks or prompts at a time, '
+    'take the CPU where a GPU ran out (--device cpu), or fuse a capture to larger voxels '
+    '(--fusion-voxel) or fewer frames (--every).'
+)
+
 
 def pick_device(device: str | torch.device = 'auto') -> torch.device:
     """A device that works here.

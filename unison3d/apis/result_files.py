@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import secrets
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -45,12 +48,24 @@ def save(
             f'{out} already holds a result ({old[0].name}); pass overwrite=True (--overwrite) or '
             'another folder'
         )
-    out.mkdir(parents=True, exist_ok=True)
-    # result.json leaves first: from here until the end the folder claims nothing.
-    for path in old:
-        if path.name != EXPORT_FOLDER:
-            path.unlink()
-    remove_exports(out)
+    # Made aside as a whole: where the disk is full, or the process dies, the old result stays.
+    aside = out / f'.{os.getpid()}-{secrets.token_hex(4)}.tmp.result'
+    try:
+        paths = _write(result, aside, export)
+        # result.json leaves first and comes last: in between the folder claims nothing.
+        for path in old:
+            if path.name != EXPORT_FOLDER:
+                path.unlink()
+        remove_exports(out)
+        for name in dict.fromkeys(path.relative_to(aside).parts[0] for path in paths):
+            os.replace(aside / name, out / name)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+    return [out / path.relative_to(aside) for path in paths]
+
+
+def _write(result: SceneResult, out: Path, export: Sequence[str]) -> list[Path]:
+    """Write all files into an empty folder; ``result.json`` is the last."""
     points = result.file_points
     paths = [
         write_ply(

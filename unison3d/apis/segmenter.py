@@ -14,8 +14,10 @@ import torch
 from scipy.spatial import cKDTree
 
 from unison3d.apis.answers import Answer, SceneAnswers, task_settings
+from unison3d.apis.device import MEMORY_ADVICE
 from unison3d.apis.model_file import SHIPPED_WEIGHTS, load_model
 from unison3d.apis.phrase_scores import PhraseScores
+from unison3d.apis.pretrained import write_folder
 from unison3d.apis.prompts import (
     MAX_CLICK_DISTANCE,
     BoxLike,
@@ -39,6 +41,7 @@ from unison3d.fusion import fuse_capture, is_capture
 from unison3d.models import UnifiedSegmentor
 from unison3d.models.scene_batch import SceneFeatures
 from unison3d.models.tasks import OpenVocabularyTask
+from unison3d.native.memory import memory_explained
 from unison3d.structures import SCANNET20, InstanceMasks, PointScene, SceneSample
 from unison3d.superpoints import compute_superpoints, estimate_normals
 
@@ -78,7 +81,9 @@ class Segmenter:
         """Load weights.
 
         Args:
-            weights: ``.safetensors`` file; None is the small model that ships.
+            weights: a ``.safetensors`` file, a folder that :meth:`save_pretrained` wrote, or the
+                name of weights that ship, such as ``'unified-s_synth-rooms'``; None is these.
+                Nothing in a file or folder is executed, and hashes beside it are checked.
             device: ``'auto'`` takes the GPU where there is one, else the CPU.
 
         Raises:
@@ -88,6 +93,24 @@ class Segmenter:
         model, metadata = load_model(weights, device)
         metadata['weights'] = Path(SHIPPED_WEIGHTS if weights is None else weights).name
         return cls(model, metadata)
+
+    def save_pretrained(self, folder: str | os.PathLike[str], card: str | None = None) -> Path:
+        """Write a folder that :meth:`from_pretrained` reads: the same model, bit for bit.
+
+        It has weights, config, label space and vocabulary, a model card and the hashes of all of
+        them; see :mod:`unison3d.apis.pretrained`. The names of :meth:`set_vocabulary` go along.
+
+        Args:
+            folder: a new or empty folder.
+            card: text of the model card; by default one with what is known, to be completed.
+
+        Returns:
+            The folder.
+
+        Raises:
+            ConfigError: the folder has files, or the model came without a description.
+        """
+        return write_folder(folder, self.model, self.metadata, card)
 
     @property
     def device(self) -> torch.device:
@@ -115,6 +138,7 @@ class Segmenter:
         """What the network made of the current scene; None for a scene without points."""
         return None if self._answers is None else self._answers.features
 
+    @memory_explained('Reading and encoding this scan', MEMORY_ADVICE)
     @torch.no_grad()
     def set_scene(
         self,
@@ -198,6 +222,7 @@ class Segmenter:
         )['inputs']
         return self.model.encode(batch)[0]
 
+    @memory_explained('Answering this question', MEMORY_ADVICE)
     @torch.no_grad()
     def predict(
         self,
@@ -314,6 +339,7 @@ class Segmenter:
         """
         self._open_task().set_vocabulary(as_synonyms(vocabulary))
 
+    @memory_explained('Scoring these phrases', MEMORY_ADVICE)
     @torch.no_grad()
     def scores(self, phrases: Sequence[str] | str, *, direct: bool = False) -> PhraseScores:
         """How well every point and every object of the scene fits any phrases.

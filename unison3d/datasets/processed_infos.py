@@ -10,6 +10,7 @@ import numpy as np
 
 from unison3d.errors import FileFormatError
 from unison3d.io import read_bytes
+from unison3d.io.files import named_file
 
 
 def scan_entries(
@@ -77,16 +78,19 @@ def _from_folder(root: Path, prefix: Mapping[str, str]) -> list[dict]:
 
 
 def _from_info(info: dict, prefix: Mapping[str, str], where: str) -> dict:
-    path = Path(prefix['pts']) / info['lidar_points']['lidar_path']
+    path = named_file(prefix['pts'], info['lidar_points']['lidar_path'], where)
     num_features = info['lidar_points'].get('num_pts_feats', 6)
     paths = {
-        key: _joined(prefix[key], info.get(f'{key}_path'))
+        key: _joined(prefix[key], info.get(f'{key}_path'), where)
         for key in ('pts_semantic_mask', 'pts_instance_mask')
     }
     _check_pair(paths['pts_semantic_mask'], paths['pts_instance_mask'], where)
     named = info.get('super_pts_path')
     superpoints = Path(prefix['sp_pts_mask'])
-    paths['sp_pts_mask'] = str(superpoints / named) if named else _existing(superpoints / path.name)
+    if named:
+        paths['sp_pts_mask'] = str(named_file(superpoints, named, where))
+    else:
+        paths['sp_pts_mask'] = _existing(superpoints / path.name)
     text_info = info.get('text_info') or {}
     names = {
         int(box['object_id']): str(box['object_name'])
@@ -125,8 +129,8 @@ def _entry(path: Path, paths: Mapping[str, str | None], num_features: int = 6) -
     }
 
 
-def _joined(folder: str, name: str | None) -> str | None:
-    return None if name is None else str(Path(folder) / name)
+def _joined(folder: str, name: str | None, where: str) -> str | None:
+    return None if name is None else str(named_file(folder, name, where))
 
 
 def _existing(path: Path) -> str | None:

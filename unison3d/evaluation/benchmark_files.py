@@ -80,6 +80,8 @@ def read_benchmark_predictions(
             raise FileFormatError(
                 f'{path}, line {number}: "{line[:80]}". Expected "mask_file label score".'
             ) from error
+        if '\0' in name:
+            raise FileFormatError(f'{path}, line {number}: "{name[:80]!r}" is no name of a file.')
         mask_path = (path.parent / name).resolve()
         if not mask_path.is_relative_to(path.parent.resolve()):
             raise FileFormatError(

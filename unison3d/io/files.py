@@ -8,11 +8,11 @@ import os
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from decimal import Decimal
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from unison3d.errors import FileFormatError
 
-__all__ = ['check_file', 'checked_reading', 'human_bytes', 'read_bytes']
+__all__ = ['check_file', 'checked_reading', 'human_bytes', 'named_file', 'read_bytes']
 
 _check: ContextVar[Callable[[Path], object] | None] = ContextVar('check of files', default=None)
 
@@ -65,6 +65,27 @@ def read_bytes(path: str | os.PathLike[str]) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise FileFormatError(f'{path}: cannot be read ({error.strerror or error}).') from error
+
+
+def named_file(folder: str | os.PathLike[str], name: str, where: object) -> Path:
+    """The file of a folder that another file names; it does not have to exist.
+
+    Args:
+        folder: where the names are meant.
+        name: as the other file has it.
+        where: the other file, for the message.
+
+    Raises:
+        FileFormatError: the name leads out of the folder, or is none.
+    """
+    place = PurePosixPath(str(name).replace('\\', '/'))
+    can_be = place.parts and '..' not in place.parts and '\0' not in str(name)
+    if not can_be or place.is_absolute() or ':' in place.parts[0]:
+        raise FileFormatError(
+            f'{where}: names the file "{str(name)[:80]}", which lies outside {folder} and is not '
+            'opened. Copy it there and give its place in that folder.'
+        )
+    return Path(folder) / name
 
 
 def human_bytes(count: int, unit: str = 'bytes') -> str:

@@ -20,6 +20,8 @@ __all__ = ['StoredImage', 'image_size', 'read_color_image', 'read_depth_image']
 
 #: A larger claim is damage or an attack; no camera of a scan has as many.
 MAX_PIXELS = 200_000_000
+#: Pixels per byte of the file. Deflate cannot do better than this, so a larger claim is a lie.
+_MAX_RATIO = 1100
 #: What decoding a damaged image can end in, over all of Pillow's formats.
 _DECODE_ERRORS = (
     *(OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError, TypeError),
@@ -143,11 +145,23 @@ def _stored(source: StoredImage | str | os.PathLike[str]) -> StoredImage:
     return source if isinstance(source, StoredImage) else StoredImage(Path(source))
 
 
+class _Bounded(io.FileIO):
+    """A file that makes no room for more bytes than it has, however many are asked for."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, 'rb')
+        self._end = path.stat().st_size
+
+    def read(self, size: int | None = -1) -> bytes:
+        left = max(self._end - self.tell(), 0)
+        return super().read(left if size is None or size < 0 else min(size, left))
+
+
 def _open(source: StoredImage) -> IO[bytes]:
     path = check_file(source.path)
     try:
         if source.size is None:
-            return path.open('rb')
+            return _Bounded(path)
         with path.open('rb') as file:
             file.seek(source.offset)
             data = file.read(min(source.size, path.stat().st_size))
@@ -169,6 +183,12 @@ def _header(file: IO[bytes], source: StoredImage) -> Image.Image:
         ) from error
     except Image.DecompressionBombError as error:
         raise _damaged(source, error) from error
+    length = source.path.stat().st_size if source.size is None else source.size
+    if picture.width * picture.height > _MAX_RATIO * length:
+        raise FileFormatError(
+            f'{source}: claims {picture.width} x {picture.height} pixels out of '
+            f'{human_bytes(length)}, more than compression can do. Its header is damaged.'
+        )
     if picture.width * picture.height > MAX_PIXELS:
         raise FileFormatError(
             f'{source}: claims {picture.width} x {picture.height} pixels, at most {MAX_PIXELS:,} '

@@ -64,6 +64,14 @@ def read_las(path: str | os.PathLike[str]) -> RawScene:
             f'{path}: not a readable LAS or LAZ file ({str(error)[:200]}). It is truncated or '
             'damaged; copy or export it again.'
         ) from error
+    except BaseException as error:
+        # How Rust code gives up; it has no class that could be imported.
+        if type(error).__name__ != 'PanicException':
+            raise
+        raise FileFormatError(
+            f'{path}: the decoder gave up on it ({str(error)[:200]}). It is truncated or damaged; '
+            'copy or export it again.'
+        ) from error
     points = columns.pop('points')
     if len(points) != count:
         raise FileFormatError(

@@ -69,7 +69,7 @@ def read_npy(path: str | os.PathLike[str]) -> RawScene:
     if array.dtype.names:
         arrays = {name: array[name].reshape(-1) for name in array.dtype.names}
         if not {'x', 'y', 'z'} <= arrays.keys():
-            raise FileFormatError(f'{path}: columns {", ".join(arrays)}, expected x, y, z.')
+            raise FileFormatError(f'{path}: columns {", ".join(arrays)[:200]}, expected x, y, z.')
         arrays['points'] = np.stack([arrays.pop(axis) for axis in 'xyz'], axis=1)
         if {'red', 'green', 'blue'} <= arrays.keys():
             rgb = [arrays.pop(name) for name in ('red', 'green', 'blue')]
@@ -123,8 +123,8 @@ def _from_arrays(arrays: dict[str, np.ndarray], path: Path) -> RawScene:
     points = take(_POINTS)
     if points is None:
         raise FileFormatError(
-            f'{path}: holds {", ".join(arrays) or "nothing"}; expected an array called points '
-            '(or xyz, coord).'
+            f'{path}: holds {", ".join(arrays)[:200] or "nothing"}; expected an array called '
+            'points (or xyz, coord).'
         )
     colors, normals, faces, alignment = map(take, (_COLORS, _NORMALS, _FACES, _ALIGNMENT))
     names = take(('instance_names',))
@@ -191,11 +191,13 @@ def read_npz_arrays(
     arrays: dict[str, np.ndarray] = {}
     try:
         with zipfile.ZipFile(path) as archive:
-            for info in archive.infolist():
+            members = archive.infolist()
+            _check_members(members, path)
+            for info in members:
                 name = info.filename.removesuffix('.npy')
                 if wanted is not None and name not in wanted:
                     continue
-                where = f'{path}, array "{name}"'
+                where = f'{path}, array "{name[:80]}"'
                 if info.file_size > _MAX_RATIO * info.compress_size + 1024:
                     raise FileFormatError(
                         f'{where}: claims {human_bytes(info.file_size)} out of '
@@ -205,10 +207,22 @@ def read_npz_arrays(
                     arrays[name] = _read_array(file, info.file_size, where)
     except _ZIP_ERRORS as error:
         raise FileFormatError(
-            f'{path}: not a readable .npz file ({error}). It is truncated or damaged; copy or '
-            'export it again.'
+            f'{path}: not a readable .npz file ({str(error)[:200]}). It is truncated or damaged; '
+            'copy or export it again.'
         ) from error
     return arrays
+
+
+def _check_members(members: list[zipfile.ZipInfo], path: Path) -> None:
+    """Refuse members that share a name, or the bytes of the file: a few would become very many."""
+    if len({info.filename for info in members}) < len(members):
+        raise FileFormatError(f'{path}: two arrays have one name. It is damaged; export it again.')
+    packed = sum(info.compress_size for info in members)
+    if packed > path.stat().st_size:
+        raise FileFormatError(
+            f'{path}: its {len(members):,} arrays claim {human_bytes(packed)} of a file of '
+            f'{human_bytes(path.stat().st_size)}. It is damaged; copy or export it again.'
+        )
 
 
 def _read_array(file: IO[bytes], size: int, where: str) -> np.ndarray:

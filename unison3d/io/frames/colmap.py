@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 
 from unison3d.errors import FileFormatError
-from unison3d.io.files import read_bytes
+from unison3d.io.files import named_file, read_bytes
 from unison3d.io.images import StoredImage
 
 from .raw_frames import RawFrame, RawFrames, RawLens
@@ -81,11 +81,12 @@ def read_colmap(folder: Path) -> RawFrames:
                 f'{images_path}: image {image.name} has camera {image.camera}, which is not in '
                 f'{cameras_path.name}.'
             )
-        if not (root / image.name).is_file():
+        path = named_file(root, image.name, images_path)
+        if not path.is_file():
             skipped[image.name] = f'image is missing in {root}'
             continue
         pose = _camera_to_world(image)
-        color = StoredImage(root / image.name)
+        color = StoredImage(path)
         frames.append(RawFrame(image.name, pose, images_path, lenses[image.camera], color))
     frames.sort(key=lambda frame: frame.name)
     points, colors = _points(place, binary)

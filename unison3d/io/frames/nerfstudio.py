@@ -84,7 +84,8 @@ def read_nerfstudio(folder: Path) -> RawFrames:
 
 def _inside(folder: Path, name: str, where: object) -> Path:
     path = folder / name
-    if not path.resolve().is_relative_to(folder.resolve()):
+    # No file has a zero in its name, and asking for one is an error of another kind.
+    if '\0' in name or not path.resolve().is_relative_to(folder.resolve()):
         raise FileFormatError(f'{where}: "{name[:80]}" lies outside {folder}.')
     return path
 

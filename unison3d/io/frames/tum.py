@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from unison3d.errors import FileFormatError
-from unison3d.io.files import read_bytes
+from unison3d.io.files import named_file, read_bytes
 from unison3d.io.images import StoredImage
 
 from .frame_files import INTRINSICS_NAMES, find_lens
@@ -60,11 +60,13 @@ def read_tum(folder: Path) -> RawFrames:
         at = nearest(pose_times, time, MAX_TIME_GAP)
         if at is None:
             skipped[name] = f'no pose within {MAX_TIME_GAP} s'
-        elif not (folder / file).is_file():
+        elif not (depth := named_file(folder, file, folder / 'depth.txt')).is_file():
             skipped[name] = f'depth image {file} is missing'
         else:
             row = nearest(color_times, time, MAX_TIME_GAP)
-            color = None if row is None else folder / colors[row][0]
+            color = None
+            if row is not None:
+                color = named_file(folder, colors[row][0], folder / 'rgb.txt')
             frames.append(
                 RawFrame(
                     name,
@@ -72,7 +74,7 @@ def read_tum(folder: Path) -> RawFrames:
                     truth,
                     lens,
                     StoredImage(color) if color is not None and color.is_file() else None,
-                    StoredImage(folder / file),
+                    StoredImage(depth),
                 )
             )
     return RawFrames('tum', folder, frames, depth_scale=1 / 5000, skipped=skipped)

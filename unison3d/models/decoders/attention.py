@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from unison3d.native.memory import with_smaller_chunks
 
 
 def _split_heads(x: Tensor, num_heads: int) -> Tensor:
@@ -67,12 +70,21 @@ class AttentionLayer(nn.Module):
         self, rows: Tensor, queries: Tensor, keys: Tensor, values: Tensor, allowed: Tensor | None
     ) -> Tensor:
         """Attention and what follows; ``queries`` are the projected ``rows``, each (Q, D)."""
-        attended = F.scaled_dot_product_attention(
-            _split_heads(queries, self.num_heads)[None],
-            keys[None],
-            values[None],
-            attn_mask=allowed,
-        )[0]
+        heads = _split_heads(queries, self.num_heads)
+
+        def attend(chunk: int) -> Tensor:
+            parts = [
+                F.scaled_dot_product_attention(
+                    heads[None, :, first : first + chunk],
+                    keys[None],
+                    values[None],
+                    attn_mask=None if allowed is None else allowed[first : first + chunk],
+                )[0]
+                for first in range(0, max(len(queries), 1), max(chunk, 1))
+            ]
+            return parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)
+
+        attended = with_smaller_chunks(attend, len(queries), 'attention')
         attended = attended.transpose(0, 1).reshape(rows.shape)
         return self.norm(rows + self.attn.out_proj(attended))
 

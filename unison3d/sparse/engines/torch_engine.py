@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import torch
 from torch import Tensor
 
+from unison3d.native.memory import with_smaller_chunks
 from unison3d.sparse.kernel_map import KernelMap
 
 
@@ -28,9 +31,13 @@ class TorchEngine:
         for cell in range(kernel_map.num_cells):
             rows_in, rows_out = pairs.cell(cell)
             if len(rows_in):
-                product = features.index_select(0, rows_in) @ weight[cell]
+                product = with_smaller_chunks(
+                    partial(_gathered_product, features, rows_in, weight[cell], dtype),
+                    len(rows_in),
+                    'sparse convolution',
+                )
                 # Unique rows inside one cell: deterministic on every device.
-                out.index_add_(0, rows_out, product.to(dtype))
+                out.index_add_(0, rows_out, product)
         return out.to(features.dtype)
 
     def weight_gradient(
@@ -46,3 +53,16 @@ class TorchEngine:
                 block = features.index_select(0, rows_in)
                 grad[cell] = block.t() @ grad_output.index_select(0, rows_out)
         return grad
+
+
+def _gathered_product(
+    features: Tensor, rows: Tensor, weight: Tensor, dtype: torch.dtype, chunk: int
+) -> Tensor:
+    """``features[rows] @ weight``, so many rows at a time, (len(rows), C_out)."""
+    if chunk >= len(rows):
+        return (features.index_select(0, rows) @ weight).to(dtype)
+    out = features.new_empty((len(rows), weight.shape[1]), dtype=dtype)
+    for first in range(0, len(rows), chunk):
+        part = slice(first, first + chunk)
+        out[part] = features.index_select(0, rows[part]) @ weight
+    return out
