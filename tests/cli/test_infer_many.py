@@ -12,6 +12,7 @@ import pytest
 from unison3d.cli.infer_many import claim
 from unison3d.cli.main import main
 from unison3d.cli.segment_scan import ScanQuestions
+from unison3d.cli.segment_work import SegmentWork
 
 NAMES = ['room', 'sub__mm', 'sub__room']
 ANSWERS = ('semantic.ply', 'result.npz')
@@ -128,6 +129,14 @@ def test_wrong_usage(scans, weights, tmp_path, capsys, target, more, status, mes
     assert main(words(scans / target, weights, tmp_path / 'out', *more)) == status
     assert message in capsys.readouterr().err
     assert not (tmp_path / 'out').exists()
+
+
+def test_weights_by_name_and_by_relative_path(weights, tmp_path, monkeypatch):
+    questions = ScanQuestions(tasks=('semantic',))
+    work = SegmentWork(tmp_path, Path('unified-s_synth-rooms'), 'cpu', questions)
+    work.start(0)
+    monkeypatch.chdir(weights.parent)
+    assert SegmentWork(tmp_path, Path(weights.name), 'cpu', questions).weights == weights
 
 
 def test_mistakes_that_spoil_every_scan_end_the_job(scans, weights, tmp_path, capsys):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import csv
-import hashlib
 import json
 import sys
 import time
@@ -14,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from unison3d.apis.exports import check_exports
-from unison3d.apis.model_file import SHIPPED_WEIGHTS
+from unison3d.apis.pretrained import find_weights, sha256
 from unison3d.apis.scan_files import ScanFile, find_scans, read_scan_list
 from unison3d.cli.job_options import make_crew
 from unison3d.cli.progress import ProgressLines
@@ -45,7 +44,9 @@ def claim(out: Path, weights: Path | None, questions: ScanQuestions, overwrite: 
     """
     path = out / RECORDS / 'job.json'
     asked = json.loads(json.dumps(asdict(questions)))
-    mine = {'form': _FORM_VERSION, 'weights': _sha256(weights), 'questions': asked}
+    weights_file = find_weights(weights)
+    check_file(weights_file)
+    mine = {'form': _FORM_VERSION, 'weights': sha256(weights_file), 'questions': asked}
     if out.exists() and not out.is_dir():
         raise ConfigError(f'--out {out} is a file, expected a folder. Choose another name.')
     if path.exists() and not overwrite:
@@ -75,16 +76,6 @@ def _difference(found: Any, mine: dict[str, Any]) -> str:
     before = found.get('questions') or {}
     names = [name for name, value in mine['questions'].items() if before.get(name) != value]
     return f'options ({", ".join(names)})'
-
-
-def _sha256(weights: Path | None) -> str:
-    path = Path(SHIPPED_WEIGHTS if weights is None else weights)
-    check_file(path)
-    digest = hashlib.sha256()
-    with open(path, 'rb') as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 def run_many(args: argparse.Namespace, out: Path, questions: ScanQuestions) -> int:

@@ -25,7 +25,7 @@ class SegmentWork(Work):
 
     Args:
         out: folder of all results.
-        weights: file; None is the model that ships.
+        weights: file, folder or name of weights; None is the model that ships.
         device: as for :class:`Segmenter`; ``'auto'`` and ``'cuda'`` give each worker a GPU in turn.
         questions: what to ask about every scan.
     """
@@ -35,7 +35,9 @@ class SegmentWork(Work):
     ) -> None:
         # A worker of Ray has a working directory of its own.
         self.out = out.absolute()
-        self.weights = None if weights is None else weights.absolute()
+        # What is no file here is the name of weights that ship.
+        is_here = weights is not None and weights.exists()
+        self.weights = weights.absolute() if is_here else weights
         self.device = device
         self.questions = questions
         # What --use-engine chose, for workers, which are new processes.
