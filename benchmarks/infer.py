@@ -105,8 +105,8 @@ def main() -> None:
     if options.published:
         segmenter = Segmenter(published_model().to(options.device))
     else:
-        start_up = measure_start_up(options.weights, options.device)
         segmenter = Segmenter.from_pretrained(options.weights, options.device)
+        start_up = measure_start_up(options.weights, options.device)
     segmenter.model.tasks['closed_set'].make_queries.max_queries_test = options.max_queries
     with tempfile.TemporaryDirectory() as folder:
         path = options.scan or procedural_scan(Path(folder), options.points)

@@ -6,7 +6,7 @@ import pytest
 
 from tests.test_apis.api_samples import HashEncoder, room, weights_file
 from unison3d.apis import Segmenter
-from unison3d.bench import measure_prediction, parts, prediction
+from unison3d.bench import measure_prediction, measure_start_up, parts, prediction
 from unison3d.cli.main import main
 from unison3d.errors import ConfigError
 from unison3d.structures import PointScene
@@ -37,6 +37,15 @@ def test_a_scan(tmp_path, monkeypatch, capsys, segmenter):
         assert rows[part]['ms'] > 0, part
     assert rows['backbone']['gflop'] > 0
     assert rows['decoder']['floor_ms'] > 0
+
+
+def test_start_up(tmp_path):
+    assert measure_start_up(str(weights_file(tmp_path)), 'cpu') > 0
+
+
+def test_weights_that_are_not_there(capsys):
+    assert main(['bench', '--weights', 'nope.safetensors']) == 5
+    assert 'nope.safetensors' in capsys.readouterr().err
 
 
 def test_the_tables(tmp_path, segmenter):

@@ -48,15 +48,16 @@ def _fastest(run: Callable[[], object], device: str, clock: Callable[[], float])
 
 
 def synchronize(device: str) -> None:
-    """Wait for the device."""
-    if device != 'cpu':
-        torch.cuda.synchronize()
+    """Wait for the device, such as ``'cpu'`` or ``'cuda:1'``."""
+    if torch.device(device).type == 'cuda':
+        torch.cuda.synchronize(device)
 
 
 def machine_line(device: str) -> str:
     """What the numbers were measured on."""
     threads = f'{torch.get_num_threads()} thread(s)'
-    name = torch.cuda.get_device_name() if device != 'cpu' else _processor()
+    is_gpu = torch.device(device).type == 'cuda'
+    name = torch.cuda.get_device_name(device) if is_gpu else _processor()
     return f'{name}, {threads}, torch {torch.__version__}, Python {platform.python_version()}'
 
 

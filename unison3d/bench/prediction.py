@@ -135,7 +135,7 @@ def measure_prediction(
     Raises:
         ConfigError: the scan has no points.
     """
-    device = segmenter.device.type
+    device = str(segmenter.device)
 
     def everything() -> object:
         segmenter.set_scene(path)

@@ -46,8 +46,9 @@ def run(args: argparse.Namespace) -> int:
             raise ConfigError(f'--{name} is {value}, expected 1 or more')
     if args.threads is not None:
         torch.set_num_threads(args.threads)
-    start_up = measure_start_up(args.weights, args.device)
+    # First here, where weights that cannot be used end in an error and not in another process.
     segmenter = Segmenter.from_pretrained(args.weights, args.device)
+    start_up = measure_start_up(args.weights, args.device)
     with tempfile.TemporaryDirectory() as folder:
         path = args.scan or procedural_scan(Path(folder), args.points)
         report = measure_prediction(segmenter, path, repeats=args.repeats)
