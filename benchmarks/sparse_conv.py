@@ -46,7 +46,7 @@ from measure import (
 )
 
 from unison3d.bench.machine import machine_line
-from unison3d.errors import ConfigError
+from unison3d.errors import ConfigError, MissingDependencyError
 from unison3d.sparse import ENGINES, Kernel, KernelMap, sparse_conv, use_engine
 from unison3d.sparse.engines import select_engine
 
@@ -137,13 +137,14 @@ def print_table(voxels: VoxelSet, dtype: torch.dtype, args: argparse.Namespace) 
         for engine in args.engines or ENGINES:
             if engine == 'torch' and not has_fast_products(dtype, args.device):
                 continue
-            with use_engine(engine):
-                probe = torch.zeros(0, dtype=dtype, device=args.device)
-                try:
+            probe = torch.zeros(0, dtype=dtype, device=args.device)
+            try:
+                with use_engine(engine):
                     select_engine(probe, probe, kernel_map)
-                except ConfigError as error:
-                    args.refused.add(str(error))
-                    continue
+            except (ConfigError, MissingDependencyError) as error:
+                args.refused.add(str(error))
+                continue
+            with use_engine(engine):
                 forward, both, extra = measure(layer, kernel_map, dtype, args)
             print(
                 f'| {shape} | {neighbours} | {engine} | {forward:.1f} | {work / forward:.0f} | '

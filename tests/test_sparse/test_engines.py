@@ -25,9 +25,9 @@ class PickyEngine:
 
 @pytest.fixture(autouse=True)
 def _leave_the_choice_as_it_was():
-    before = engines._chosen[0]
+    before = engines.CHOICE.wanted_everywhere
     yield
-    engines._chosen[0] = before
+    set_engine(before)
 
 
 def operands(dtype: torch.dtype = torch.float32):

@@ -9,20 +9,21 @@ from types import ModuleType
 import pytest
 import torch
 
-from unison3d.errors import ConfigError
+from unison3d.errors import ConfigError, MissingDependencyError
 from unison3d.sparse import (
     GeneralizedConv3d,
     GeneralizedConvTranspose3d,
     SparseTensor,
+    set_engine,
     sparse_conv,
     use_engine,
 )
 from unison3d.sparse.coordinates import Level, coarsen, coarsen_in_grid
-from unison3d.sparse.engines import ENGINES, PEERS
+from unison3d.sparse.engines import CHOICE, ENGINES, PEERS
 from unison3d.sparse.kernel_map import Kernel, KernelMap, build_kernel_map
 from unison3d.sparse.layers.minkowski import lattice_kernel
 
-MODULES = {'spconv': 'spconv.pytorch', 'minkowski': 'MinkowskiEngine'}
+MODULES = {'spconv': 'spconv.pytorch.ops', 'minkowski': 'MinkowskiEngine'}
 GRID = (7, 5, 6)
 # Kernel, stride, padding and dilation on a grid; kernel, stride and dilation on a lattice.
 GRID_LAYERS = {'k2 s2': (2, 2, 0, 1), 'k3 s2 padded': (3, 2, 1, 1), 'k3 s2': (3, 2, 0, 1)}
@@ -214,10 +215,11 @@ def refusal(name: str, weight: torch.Tensor | None = None, kernel_map=None) -> s
 @pytest.mark.parametrize('name', PEERS)
 def test_a_missing_package_is_named_with_its_installation(name, monkeypatch):
     monkeypatch.setitem(sys.modules, MODULES[name], None)
-    kernel_map = make_map('grid k2 s2')
-    features, weight = torch.zeros(kernel_map.num_inputs, 2), torch.zeros(8, 2, 3)
-    with use_engine(name), pytest.raises(ConfigError, match='is not installed.*pip install'):
-        sparse_conv(features, weight, kernel_map)
+    with pytest.raises(MissingDependencyError, match='is not installed.*pip install'):
+        set_engine(name)
+    assert CHOICE.wanted == 'auto'
+    # Also for those who ask what can run.
+    assert 'is not installed' in refusal(name)
 
 
 def test_spconv_refuses_several_threads_on_a_cpu(monkeypatch):

@@ -45,8 +45,8 @@ def add_tile_options(group: argparse._ArgumentGroup) -> None:
         '--decode-window',
         type=parse_window,
         metavar='LENGTH',
-        help='longest edge of a part whose objects are looked for at once, or all. Default: that '
-        'of --tile',
+        help='longest edge of a part whose objects are looked for at once, or all. Default: 8m, '
+        'about a room',
     )
 
 
@@ -102,8 +102,8 @@ def run_tiles(args: argparse.Namespace, out: Path, questions: ScanQuestions) -> 
     from unison3d.fusion import is_capture
     from unison3d.io.point_stream import open_points
 
-    overlap = 1.5 if args.tile_overlap is None else args.tile_overlap
-    options = TileOptions(args.tile, overlap, args.decode_window)
+    given = {'overlap': args.tile_overlap, 'window': args.decode_window}
+    options = TileOptions(args.tile, **{k: v for k, v in given.items() if v is not None})
     if is_capture(args.scan):
         raise ConfigError(
             f'--tile: {args.scan} is a capture of depth images, which is fused as a whole. Leave '

@@ -17,8 +17,9 @@ from unison3d.sparse.layers import (
     SubmanifoldConv3d,
     SumPool3d,
 )
+from unison3d.sparse.pooling import scatter_mean, scatter_sum
 from unison3d.sparse.sparse_tensor import SparseTensor
-from unison3d.sparse.voxelize import Voxels, scatter_mean, voxelize
+from unison3d.sparse.voxelize import Voxels, voxelize
 
 __all__ = [
     'ENGINES',
@@ -40,6 +41,7 @@ __all__ = [
     'Voxels',
     'build_kernel_map',
     'scatter_mean',
+    'scatter_sum',
     'set_engine',
     'sparse_conv',
     'use_engine',

@@ -65,19 +65,3 @@ def voxelize(indices: Tensor, batch_ids: Tensor | None = None) -> Voxels:
     check_coordinate_range(coordinates)
     keys, point_to_voxel = torch.unique(pack_coordinates(coordinates), return_inverse=True)
     return Voxels(unpack_coordinates(keys), point_to_voxel)
-
-
-def scatter_mean(values: Tensor, groups: Tensor, num_groups: int) -> Tensor:
-    """Mean of the rows of each group; groups without rows are zero.
-
-    Args:
-        values: (N, C) float.
-        groups: int64, (N,) in ``0..num_groups-1``.
-        num_groups: G.
-
-    Returns:
-        (G, C).
-    """
-    total = values.new_zeros((num_groups, values.shape[1])).index_add_(0, groups, values)
-    count = torch.bincount(groups, minlength=num_groups).clamp_(min=1)
-    return total / count[:, None].to(values.dtype)

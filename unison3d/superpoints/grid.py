@@ -60,7 +60,9 @@ def _runs(keys, order):
     return starts[: count + 1].copy(), distinct[:count].copy()
 
 
-def sort_into_cells(points: np.ndarray, size: float, margin: int = 0) -> CellGrid:
+def sort_into_cells(
+    points: np.ndarray, size: float, margin: int = 0, origin: np.ndarray | None = None
+) -> CellGrid:
     """Sort points by cell.
 
     Args:
@@ -69,8 +71,12 @@ def sort_into_cells(points: np.ndarray, size: float, margin: int = 0) -> CellGri
             cells along an axis.
         margin: empty cells around the scene, so that steps of up to as many cells end in no other
             row.
+        origin: float, (3,), a corner of some cell, at or below all points; their lowest corner by
+            default. With one origin the parts of a scene get the cells of the whole.
     """
     low = points.min(axis=0).astype(np.float64)
+    if origin is not None:
+        low = origin + np.floor((low - origin) / size) * size
     extent = points.max(axis=0) - low
     size = max(float(size), float(extent.max()) / (_MAX_CELLS - 2))
     _, height, depth = (extent / size).astype(np.int64) + 1 + 2 * margin
@@ -92,20 +98,23 @@ def _cell_of_points(order, starts):
     return cells
 
 
-def voxel_cells(points: np.ndarray, voxel: float) -> tuple[np.ndarray, int]:
+def voxel_cells(
+    points: np.ndarray, voxel: float, origin: np.ndarray | None = None
+) -> tuple[np.ndarray, int]:
     """Number the occupied voxels and give every point its voxel.
 
     Args:
         points: float32, (N, 3), N >= 1.
         voxel: edge length in metres, 0 makes every point its own cell. Grown where the scene
             would need more than 2^20 voxels along an axis.
+        origin: see :func:`sort_into_cells`.
 
     Returns:
         int64 (N,) cell of each point, in x, y, z order of the cells, and the number of cells.
     """
     if voxel <= 0:
         return np.arange(len(points)), len(points)
-    grid = sort_into_cells(points, voxel)
+    grid = sort_into_cells(points, voxel, origin=origin)
     return _cell_of_points(grid.order, grid.starts), len(grid.keys)
 
 

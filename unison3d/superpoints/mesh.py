@@ -8,6 +8,7 @@ from unison3d.errors import SceneError
 from unison3d.native import kernel
 from unison3d.superpoints.edges import weighted_face_edges
 from unison3d.superpoints.graph import segment_graph
+from unison3d.superpoints.mesh_engines import CHOICE, segmentator_ids
 
 
 @kernel
@@ -116,5 +117,7 @@ def segment_mesh(
     vertices = check_vertices(vertices, 'segment_mesh')
     faces = np.ascontiguousarray(faces, np.int32).reshape(-1, 3)
     normals, valid = vertex_normals(vertices, faces)
+    if CHOICE.wanted == 'segmentator' and valid.any():
+        return segmentator_ids(vertices, faces[valid], k, min_vertices)
     edges, weights = weighted_face_edges(vertices, normals, faces, valid)
     return segment_graph(len(vertices), edges, weights, k=k, min_size=min_vertices)

@@ -26,6 +26,7 @@ def segment_points(
     neighbours: int = 16,
     voxel: float = 0.02,
     color_weight: float = 0.3,
+    origin: np.ndarray | None = None,
 ) -> np.ndarray:
     """Cut bare points into superpoints along creases and colour edges.
 
@@ -45,6 +46,8 @@ def segment_points(
             included.
         voxel: metres, 0 keeps every point.
         color_weight: 0 leaves colour out.
+        origin: float, (3,), lowest corner of the scene that the points are a part of; its voxels
+            are then those of the whole.
 
     Returns:
         int64, (N,), ids 0..S-1.
@@ -67,7 +70,7 @@ def segment_points(
             )
     if len(points) == 0:
         return np.zeros(0, np.int64)
-    cells, num_cells = voxel_cells(points, voxel)
+    cells, num_cells = voxel_cells(points, voxel, origin)
     nodes = cell_means(cells, num_cells, points)
     indices = nearest_neighbours(nodes, neighbours, spacing=voxel or None)
     planes = normals_from_neighbours(nodes, indices[:, :_PLANE_NEIGHBOURS])[0]

@@ -14,9 +14,7 @@ The gradient of the features is a convolution with the transposed map and the tr
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
+from contextlib import AbstractContextManager
 from typing import Protocol
 
 import torch
@@ -24,6 +22,7 @@ from mmengine.logging import print_log
 from torch import Tensor
 
 from unison3d.errors import ConfigError
+from unison3d.native.choice import AUTO, Choice
 from unison3d.sparse.coordinates import SortedKeys
 from unison3d.sparse.engines.cpu_engine import CpuEngine
 from unison3d.sparse.engines.minkowski_engine import MinkowskiEngine
@@ -54,12 +53,11 @@ ENGINES: dict[str, Engine] = {
     engine.name: engine for engine in (CpuEngine(), TritonEngine(), TorchEngine())
 }
 ENGINES |= PEERS
-AUTO = 'auto'
+CHOICE = Choice(
+    'sparse convolution', {name: getattr(e, 'missing', None) for name, e in ENGINES.items()}
+)
 
 _announced: set[str] = set()
-# What `set_engine` chose for all threads, and what `use_engine` chose for the block being run.
-_chosen = [AUTO]
-_inside: ContextVar[str | None] = ContextVar('sparse convolution engine', default=None)
 
 
 def set_engine(name: str) -> None:
@@ -70,24 +68,14 @@ def set_engine(name: str) -> None:
 
     Raises:
         ConfigError: no such engine.
+        MissingDependencyError: its package is not installed or does not load.
     """
-    _chosen[0] = _known(name)
+    CHOICE.set(name)
 
 
-@contextmanager
-def use_engine(name: str) -> Iterator[None]:
+def use_engine(name: str) -> AbstractContextManager[None]:
     """Choose the engine inside a ``with`` block, in this thread; see :func:`set_engine`."""
-    token = _inside.set(_known(name))
-    try:
-        yield
-    finally:
-        _inside.reset(token)
-
-
-def _known(name: str) -> str:
-    if name != AUTO and name not in ENGINES:
-        raise ConfigError(f'engine is {name!r}, expected one of {[AUTO, *ENGINES]}')
-    return name
+    return CHOICE.use(name)
 
 
 def select_engine(features: Tensor, weight: Tensor, kernel_map: KernelMap) -> Engine:
@@ -96,22 +84,35 @@ def select_engine(features: Tensor, weight: Tensor, kernel_map: KernelMap) -> En
     Raises:
         ConfigError: the engine that was asked for cannot run this case.
     """
-    wanted = _inside.get() or _chosen[0]
+    wanted = CHOICE.wanted
     if wanted != AUTO:
         reason = ENGINES[wanted].refuses(features, weight, kernel_map)
         if reason:
             raise ConfigError(f'engine {wanted!r} cannot run here: {reason}. Use {AUTO!r}.')
         return ENGINES[wanted]
+    engine, reasons = _first_that_runs(features, weight, kernel_map)
+    _announce(engine.name, reasons)
+    return engine
+
+
+def _first_that_runs(
+    features: Tensor, weight: Tensor, kernel_map: KernelMap
+) -> tuple[Engine, list[str]]:
+    """What ``auto`` takes, and why not what comes before it."""
     reasons = []
     for engine in ENGINES.values():
         if engine.name in PEERS:
             continue
         reason = engine.refuses(features, weight, kernel_map)
         if not reason:
-            _announce(engine.name, reasons)
-            return engine
+            return engine, reasons
         reasons.append(f'{engine.name}: {reason}')
     raise ConfigError(f'no engine can run this convolution: {"; ".join(reasons)}')
+
+
+def automatic_engine(device: str) -> str:
+    """Name of the engine that ``auto`` takes for float32 on a device."""
+    return _first_that_runs(*_probe(device))[0].name
 
 
 def availability() -> dict[str, str]:
@@ -120,12 +121,16 @@ def availability() -> dict[str, str]:
     for name, engine in ENGINES.items():
         reasons = []
         for device in ('cuda', 'cpu') if torch.cuda.is_available() else ('cpu',):
-            voxel = SortedKeys(torch.zeros(1, dtype=torch.int64, device=device))
-            kernel_map = build_kernel_map(voxel, voxel, Kernel.centered(1))
-            probe = torch.zeros((1, 1), device=device)
-            reasons.append(engine.refuses(probe, probe[None], kernel_map))
+            reasons.append(engine.refuses(*_probe(device)))
         found[name] = '' if '' in reasons else reasons[0]
     return found
+
+
+def _probe(device: str) -> tuple[Tensor, Tensor, KernelMap]:
+    """One voxel with one channel."""
+    voxel = SortedKeys(torch.zeros(1, dtype=torch.int64, device=device))
+    features = torch.zeros((1, 1), device=device)
+    return features, features[None], build_kernel_map(voxel, voxel, Kernel.centered(1))
 
 
 def _announce(name: str, reasons: list[str]) -> None:

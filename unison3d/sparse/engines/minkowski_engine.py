@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from unison3d.native.choice import import_problem
 from unison3d.sparse.coordinates import SortedKeys
 from unison3d.sparse.kernel_map import Geometry, KernelMap
 from unison3d.sparse.keys import unpack_coordinates
@@ -22,16 +23,19 @@ class MinkowskiEngine:
 
     name = 'minkowski'
 
+    def missing(self) -> str:
+        """Why the package cannot be used, empty if it can."""
+        problem = import_problem('MinkowskiEngine')
+        return problem and (
+            f'MinkowskiEngine is not installed or does not load ({problem}); pip install '
+            '--no-build-isolation MinkowskiEngine builds it with a C++ compiler, see '
+            'https://github.com/NVIDIA/MinkowskiEngine'
+        )
+
     def refuses(self, features: Tensor, weight: Tensor, kernel_map: KernelMap) -> str:
         """Not installed, another device or type, or a map without coordinates."""
-        try:
-            import MinkowskiEngine  # noqa: F401
-        except ImportError as error:
-            return (
-                f'MinkowskiEngine is not installed or does not load ({error}); pip install '
-                '--no-build-isolation MinkowskiEngine builds it, see '
-                'https://github.com/NVIDIA/MinkowskiEngine'
-            )
+        if problem := self.missing():
+            return problem
         if features.device.type != 'cpu':
             return f'MinkowskiEngine runs on CPUs here, the features are on {features.device}'
         if features.dtype not in DTYPES:

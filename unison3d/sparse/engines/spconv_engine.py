@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from unison3d.native.choice import import_problem
 from unison3d.sparse.kernel_map import KernelMap
 
 DTYPES = {
@@ -22,15 +23,18 @@ class SpconvEngine:
 
     name = 'spconv'
 
+    def missing(self) -> str:
+        """Why the package cannot be used, empty if it can."""
+        problem = import_problem('spconv.pytorch.ops')
+        return problem and (
+            f'spconv is not installed or does not load ({problem}); pip install spconv, or '
+            'spconv-cu126 for that version of CUDA'
+        )
+
     def refuses(self, features: Tensor, weight: Tensor, kernel_map: KernelMap) -> str:
         """Not installed, a type it cannot compute in, or what its CPU build does wrong."""
-        try:
-            from spconv.pytorch import ops  # noqa: F401
-        except ImportError as error:
-            return (
-                f'spconv is not installed or does not load ({error}); pip install spconv, or '
-                'spconv-cu126 for that version of CUDA'
-            )
+        if problem := self.missing():
+            return problem
         device = features.device.type
         if features.dtype not in DTYPES.get(device, ()):
             return f'spconv has nothing for {features.dtype} on {features.device}'
