@@ -176,6 +176,38 @@ def write_ply(
         FileFormatError: an array whose length differs, or ids that do not fit in 32 bits.
     """
     path = Path(path)
+    rows = ply_rows(
+        path,
+        points,
+        colors=colors,
+        normals=normals,
+        superpoints=superpoints,
+        semantic_ids=semantic_ids,
+        instance_ids=instance_ids,
+        part_ids=part_ids,
+    )
+    triangles = None if faces is None else _triangle_rows(np.asarray(faces), path)
+    head = header_text(rows.dtype, len(rows), triangles, instance_names, axis_alignment)
+    with atomic_write(path) as file:
+        file.write(head.encode('utf-8'))
+        file.write(rows.tobytes())
+        if triangles is not None:
+            file.write(triangles.tobytes())
+    return path
+
+
+def ply_rows(
+    path: Path,
+    points: np.ndarray,
+    *,
+    colors: np.ndarray | None = None,
+    normals: np.ndarray | None = None,
+    superpoints: np.ndarray | None = None,
+    semantic_ids: np.ndarray | None = None,
+    instance_ids: np.ndarray | None = None,
+    part_ids: np.ndarray | None = None,
+) -> np.ndarray:
+    """Vertices as they stand in the file, (N,) of named fields; see :func:`write_ply`."""
     points = np.asarray(points)
     kind = '<f8' if points.dtype == np.float64 else '<f4'
     fields: list[tuple[str, str]] = [(axis, kind) for axis in 'xyz']
@@ -206,14 +238,7 @@ def write_ply(
             )
         for column in range(part.shape[1]):
             rows[next(names)] = part[:, column]
-    triangles = None if faces is None else _triangle_rows(np.asarray(faces), path)
-    head = _header_text(rows, triangles, instance_names, axis_alignment)
-    with atomic_write(path) as file:
-        file.write(head.encode('utf-8'))
-        file.write(rows.tobytes())
-        if triangles is not None:
-            file.write(triangles.tobytes())
-    return path
+    return rows
 
 
 def _int32(ids: np.ndarray, field: str, path: Path) -> np.ndarray:
@@ -231,12 +256,14 @@ def _triangle_rows(faces: np.ndarray, path: Path) -> np.ndarray:
     return rows
 
 
-def _header_text(
-    rows: np.ndarray,
-    triangles: np.ndarray | None,
-    instance_names: Sequence[str] | None,
-    axis_alignment: np.ndarray | None,
+def header_text(
+    dtype: np.dtype,
+    num_points: int,
+    triangles: np.ndarray | None = None,
+    instance_names: Sequence[str] | None = None,
+    axis_alignment: np.ndarray | None = None,
 ) -> str:
+    """The head of a file with vertices of a type (see :func:`ply_rows`) and perhaps triangles."""
     words = {'<f8': 'double', '<f4': 'float', '|u1': 'uchar', '<i4': 'int'}
     lines = ['ply', 'format binary_little_endian 1.0', 'comment written by unison3d']
     if axis_alignment is not None:
@@ -244,11 +271,8 @@ def _header_text(
         lines.append(f'comment {_ALIGNMENT_COMMENT}{numbers}')
     # JSON keeps odd names on one line of plain ascii.
     lines += [f'comment {_NAME_COMMENT}{json.dumps(str(n))}' for n in instance_names or ()]
-    lines.append(f'element vertex {len(rows)}')
-    lines += [
-        f'property {words[rows.dtype[name].newbyteorder("<").str]} {name}'
-        for name in rows.dtype.names
-    ]
+    lines.append(f'element vertex {num_points}')
+    lines += [f'property {words[dtype[name].newbyteorder("<").str]} {name}' for name in dtype.names]
     if triangles is not None:
         lines.append(f'element face {len(triangles)}')
         lines.append('property list uchar int vertex_indices')
