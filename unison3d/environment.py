@@ -219,9 +219,10 @@ def _open_clip() -> list[Check]:
 
 
 def _package(title: str, module: str, extra: str) -> Check:
+    # Not imported: transformers and Ray take seconds.
     if importlib.util.find_spec(module) is None:
         return Check(title, 'optional', f'{module} is not installed', install_line(extra))
-    return Check(title, 'ok', 'ready')
+    return Check(title, 'ok', 'installed')
 
 
 # -- extras and files ------------------------------------------------------------------------------

@@ -68,13 +68,21 @@ def test_the_vocabulary_goes_along(tmp_path):
 
 
 @pytest.mark.fault
-@pytest.mark.parametrize('name', ['weights.safetensors', 'config.json', 'labels.json'])
-def test_a_changed_file_is_noticed(copy, name):
+@pytest.mark.parametrize(
+    ('name', 'asked'),
+    [
+        ('weights.safetensors', '.'),
+        ('config.json', '.'),
+        ('labels.json', '.'),
+        ('labels.json', 'weights.safetensors'),
+    ],
+)
+def test_a_changed_file_is_noticed(copy, name, asked):
     data = bytearray((copy / name).read_bytes())
     data[-3] ^= 1
     (copy / name).write_bytes(data)
     with pytest.raises(CheckpointError, match=f'{name}: its SHA-256 is .*changed'):
-        load_model(copy)
+        load_model(copy / asked)
 
 
 @pytest.mark.fault
@@ -116,11 +124,13 @@ def test_shipped_weights_have_their_hash():
     assert hashlib.sha256(SHIPPED_WEIGHTS.read_bytes()).hexdigest() == line[0]
 
 
-def test_nothing_is_overwritten(segmenter, folder, tmp_path):
+def test_nothing_is_overwritten(segmenter, folder, tmp_path, monkeypatch):
     with pytest.raises(ConfigError, match='exists already'):
         segmenter.save_pretrained(folder)
     with pytest.raises(ConfigError, match='no description'):
         Segmenter(segmenter.model).save_pretrained(tmp_path / 'x')
     (tmp_path / 'empty').mkdir()
-    segmenter.save_pretrained(tmp_path / 'empty')
+    monkeypatch.chdir(tmp_path / 'empty')
+    segmenter.save_pretrained('.')
+    assert (tmp_path / 'empty' / 'SHA256SUMS').is_file()
     assert (tmp_path / 'empty' / 'SHA256SUMS').is_file()

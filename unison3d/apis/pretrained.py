@@ -104,11 +104,12 @@ def restore_labels(model: UnifiedSegmentor, weights: Path) -> None:
     """Ask the open-vocabulary task for the names that the folder of a weights file was saved with.
 
     Raises:
-        CheckpointError: ``labels.json`` has another form.
+        CheckpointError: ``labels.json`` has another form, or is not the one that was saved.
     """
     path = weights.with_name(LABELS)
     if weights.name != WEIGHTS or not path.is_file() or 'open_vocabulary' not in model.tasks:
         return
+    check_hash(path)
     try:
         labels = read_json(path)
         names, synonyms = labels['vocabulary'], labels['synonyms']
@@ -147,7 +148,7 @@ def write_folder(
     Raises:
         ConfigError: the folder has files, or the model has no description.
     """
-    folder = Path(folder)
+    folder = Path(folder).resolve()
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise ConfigError(f'{folder}: exists already. Choose another folder, or remove this one.')
     if 'model' not in metadata:

@@ -88,11 +88,39 @@ def add_config_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def read_config(args: argparse.Namespace, required: Sequence[str] = ()) -> Config:
-    """Read the config and apply the overrides of the command line.
+    """Read the config of a run and apply the command line.
 
     Args:
         args: parsed arguments of :func:`add_config_arguments`.
         required: settings that the verb cannot do without.
+
+    Raises:
+        ConfigError: see :func:`load_config`.
+    """
+    if args.local_rank is not None:
+        # Launchers that pass the rank in words; MMEngine reads it from the environment.
+        os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
+    config = load_config(args.config, args.cfg_options, required, verb=args.verb)
+    config.launcher = args.launcher
+    if args.trust:
+        config.trust = True
+    if args.work_dir is not None:
+        config.work_dir = str(args.work_dir)
+    elif config.get('work_dir') is None:
+        config.work_dir = str(Path('work_dirs') / Path(config.filename).stem)
+    return config
+
+
+def load_config(
+    path: Path, options: Sequence[str] = (), required: Sequence[str] = (), *, verb: str
+) -> Config:
+    """Read a config and apply overrides.
+
+    Args:
+        path: a file, or ``PACKAGE::FOLDER/CONFIG.py``.
+        options: overrides, ``KEY=VALUE``.
+        required: settings that cannot be missing.
+        verb: what they are needed for.
 
     Raises:
         ConfigError: the file is missing or no config, a required setting is missing, or an
@@ -102,37 +130,26 @@ def read_config(args: argparse.Namespace, required: Sequence[str] = ()) -> Confi
 
     from unison3d.io.config_files import find_package_config, read_config_file
 
-    if args.local_rank is not None:
-        # Launchers that pass the rank in words; MMEngine reads it from the environment.
-        os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
-    if '::' in str(args.config):
-        args.config = find_package_config(str(args.config))
-    if not args.config.is_file():
-        raise ConfigError(f'{args.config}: this config does not exist. See the folder configs/.')
+    if '::' in str(path):
+        path = find_package_config(str(path))
+    if not path.is_file():
+        raise ConfigError(f'{path}: this config does not exist. See the folder configs/.')
     try:
-        config = read_config_file(args.config)
+        config = read_config_file(path)
     except (*_UNREADABLE, yaml.YAMLError) as error:
         is_import = isinstance(error, ImportError)
         advice = 'Install it or put its folder on PYTHONPATH' if is_import else 'Repair it'
         raise ConfigError(
-            f'{args.config}: not a usable config ({_describe(error)}). {advice}; --debug shows '
-            'the place.'
+            f'{path}: not a usable config ({_describe(error)}). {advice}; --debug shows the place.'
         ) from error
-    for option in args.cfg_options:
+    for option in options:
         _override(config, option)
     missing = [key for key in required if config.get(key) is None]
     if missing:
         raise ConfigError(
-            f'{args.config}: the setting {missing[0]!r} is missing, `unison3d {args.verb}` needs '
+            f'{path}: the setting {missing[0]!r} is missing, `unison3d {verb}` needs '
             f'{", ".join(required)}. Name a config below configs/ as its _base_, or add it.'
         )
-    config.launcher = args.launcher
-    if args.trust:
-        config.trust = True
-    if args.work_dir is not None:
-        config.work_dir = str(args.work_dir)
-    elif config.get('work_dir') is None:
-        config.work_dir = str(Path('work_dirs') / args.config.stem)
     config.setdefault('default_scope', 'unison3d')
     return config
 

@@ -219,10 +219,9 @@ def describe_model(
             :func:`~unison3d.apis.converted_model.complete_weights`.
     """
     from unison3d.apis.converted_model import complete_weights
-    from unison3d.cli.configs import read_config
+    from unison3d.cli.configs import load_config
 
-    whole = argparse.Namespace(**vars(args), launcher='none', work_dir=None)
-    config = read_config(whole, ('model',))
+    config = load_config(args.config, args.cfg_options, ('model',), verb='convert')
     weights, description = complete_weights(
         system,
         translation.tensors,

@@ -91,7 +91,8 @@ def import_problem(module: str) -> str:
         importlib.import_module(module)
     except ModuleNotFoundError as error:
         return str(error)
-    except (ImportError, OSError, RuntimeError) as error:
-        # Compiled for another torch or CUDA, most often.
-        return str(error).partition('\n')[0]
+    except Exception as error:
+        # Compiled for another torch or CUDA, most often. What a package that is half there raises
+        # is anybody's guess, AttributeError for one.
+        return str(error).partition('\n')[0] or type(error).__name__
     return ''

@@ -52,7 +52,7 @@ class OpenClipImageText(ImageTextModel):
             raise MissingDependencyError(
                 'open_clip_torch', 'openclip', 'OpenClipImageText'
             ) from error
-        except RuntimeError as error:
+        except (AttributeError, OSError, RuntimeError) as error:
             # What a torchvision made for another torch raises when it is imported.
             raise MissingDependencyError(
                 f'open_clip is installed and cannot be imported ({error}). Install the torchvision '
