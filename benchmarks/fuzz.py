@@ -1,7 +1,7 @@
 """Feed every reader with damaged files for as long as wanted.
 
     python benchmarks/fuzz.py --seconds 60                # every reader, a minute each
-    python benchmarks/fuzz.py --reader ply --seconds 3600 --engine atheris
+    python benchmarks/fuzz.py --reader scene:ascii.ply --seconds 3600 --engine atheris
 
 A good file is changed again and again: bytes flipped, cut out, doubled, numbers at the borders of
 their types, parts of other files. A reader may answer or raise one of our errors; anything else,
@@ -15,6 +15,7 @@ which there is for Linux.
 from __future__ import annotations
 
 import argparse
+import gc
 import hashlib
 import logging
 import sys
@@ -22,6 +23,9 @@ import time
 import traceback
 import warnings
 from pathlib import Path
+from types import FunctionType
+
+from numba.core.dispatcher import Dispatcher
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / 'tests')]
@@ -76,10 +80,26 @@ def run_atheris(reader: Reader, seconds: float, seed: int, out: Path) -> None:
             keep(reader, data, error, out)
             raise
 
-    atheris.instrument_all()
+    # Once without a change, so that what is imported late is there.
+    try_file(reader, reader.make(), out / 'work')
+    for function in python_functions('unison3d'):
+        atheris.instrument_func(function)
     options = [f'-max_total_time={int(seconds)}', f'-seed={seed + 1}', '-max_len=65536']
     atheris.Setup([sys.argv[0], *options, f'-artifact_prefix={out}/', str(corpus)], one)
     atheris.Fuzz()
+
+
+def python_functions(package: str) -> list[FunctionType]:
+    """What is imported of a package, without what Numba compiles: it knows plain Python only."""
+    objects = gc.get_objects()
+    compiled = {id(item.py_func) for item in objects if isinstance(item, Dispatcher)}
+    return [
+        item
+        for item in objects
+        if isinstance(item, FunctionType)
+        and str(item.__module__).split('.')[0] == package
+        and id(item) not in compiled
+    ]
 
 
 def main() -> int:

@@ -67,7 +67,7 @@ RULES = (
           for name in ('load', 'loads')), 'pandas.read_pickle', 'shelve.open', 'torch.jit.load',
         'torch.package.PackageImporter')),
     Rule('an unpickler', named('pickle.Unpickler', 'pickle._Unpickler'),
-         ('unison3d/io/restricted_pickle.py', 'unison3d/io/checkpoint_sizes.py')),
+         ('unison3d/io/restricted_pickle.py', 'unison3d/io/checkpoint_calls.py')),
     Rule('numpy.load with pickles', lambda c: c.name in ('numpy.load', 'numpy.lib.npyio.NpzFile')
          and given('allow_pickle')(c)),
     # Even without pickles it believes what headers say about sizes.

@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 
 import pytest
+from mmengine.optim import OptimWrapper
 
 from unison3d.cli.configs import read_config
 from unison3d.cli.main import main, parse_arguments
@@ -188,9 +189,26 @@ def test_mixed_precision(config, monkeypatch, gpu, has_bfloat16, wrapper):
 
     monkeypatch.setattr(torch.cuda, 'is_available', lambda: gpu)
     monkeypatch.setattr(torch.cuda, 'is_bf16_supported', lambda **options: has_bfloat16)
-    settings = read(config)
+    for name in ('OptimWrapper', 'mmengine.OptimWrapper', OptimWrapper, None):
+        settings = read(config)
+        if name is not None:
+            settings.optim_wrapper.type = name
+        _use_mixed_precision(settings)
+        assert settings.optim_wrapper.type == wrapper
+
+
+@pytest.mark.parametrize('name', ['mmengine.AmpOptimWrapper', 'BFloat16OptimWrapper'])
+def test_mixed_precision_that_is_there_already(config, name):
+    settings = read(config, '--cfg-options', f'optim_wrapper.type={name}')
     _use_mixed_precision(settings)
-    assert settings.optim_wrapper.type == wrapper
+    assert settings.optim_wrapper.type == name
+
+
+@pytest.mark.parametrize('name', ['CliToyOptimWrapper', 'OptimWraper'])
+def test_mixed_precision_for_other_wrappers(config, capsys, name):
+    words = ['train', str(config), '--amp', '--cfg-options', f'optim_wrapper.type={name}']
+    assert main(words) == 2
+    assert f'optim_wrapper.type, which is {name}, expected OptimWrapper' in capsys.readouterr().err
 
 
 def test_train_resume_and_test(unison3d, config, tmp_path):

@@ -5,10 +5,11 @@ from __future__ import annotations
 import torch
 from mmengine.evaluator import BaseMetric
 from mmengine.model import BaseModel
+from mmengine.optim import OptimWrapper
 from torch import nn
 from torch.utils.data import Dataset
 
-from unison3d.registry import DATASETS, METRICS, MODELS
+from unison3d.registry import DATASETS, METRICS, MODELS, OPTIM_WRAPPERS
 
 
 @DATASETS.register_module(force=True)
@@ -29,6 +30,11 @@ class CliToyModel(BaseModel):
     def forward(self, x, mode='tensor'):
         out = self.net(x)
         return {'loss': out.square().mean()} if mode == 'loss' else list(out)
+
+
+@OPTIM_WRAPPERS.register_module(force=True)
+class CliToyOptimWrapper(OptimWrapper):
+    pass
 
 
 @METRICS.register_module(force=True)

@@ -156,14 +156,14 @@ def infer(folder: Path) -> None:
 
 
 def compare_results(folder: Path, whole: Path) -> None:
-    """The same files for every scan, labels bit for bit; other files tell the time as well."""
+    """The same files for every scan, answers bit for bit; other files tell the time as well."""
     names = [
         sorted(path.relative_to(place).as_posix() for path in place.rglob('*') if path.is_file())
         for place in (folder, whole)
     ]
     assert names[0] == names[1]
     for name in names[0]:
-        if name.endswith('.ply'):
+        if name.endswith(('.ply', '.npz')):
             assert (folder / name).read_bytes() == (whole / name).read_bytes(), name
 
 

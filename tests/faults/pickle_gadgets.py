@@ -171,3 +171,17 @@ def content_of_checkpoint(gadget: bytes) -> bytes:
     if body[:1] == b'\x80':
         body = body[2:]
     return b'\x80\x02}X\x01\x00\x00\x00a' + body + b's.'
+
+
+#: What makes room for gigabytes; much of it ``torch.load`` calls even where it reads tensors alone.
+HUNGRY: dict[str, Callable[[str], bytes]] = {
+    'FloatTensor': calling(torch.FloatTensor, 400_000_000),
+    'DoubleTensor': calling(torch.DoubleTensor, 400_000_000),
+    'Tensor': calling(torch.Tensor, 400_000_000),
+    'UntypedStorage': calling(torch.storage.UntypedStorage, 1_600_000_000),
+    'FloatStorage': calling(torch.FloatStorage, 400_000_000),
+    'bytearray': calling(bytearray, 1_600_000_000),
+    'by way of another': calling(
+        torch._tensor._rebuild_from_type_v2, torch.FloatTensor, torch.Tensor, (400_000_000,), {}
+    ),
+}

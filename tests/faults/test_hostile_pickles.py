@@ -18,7 +18,7 @@ import torch
 from safetensors.torch import save_file
 
 from tests.faults.bad_files import npy_claiming
-from tests.faults.pickle_gadgets import GADGETS, content_of_checkpoint
+from tests.faults.pickle_gadgets import GADGETS, HUNGRY, content_of_checkpoint
 from unison3d.apis.model_file import load_model
 from unison3d.datasets.prepare import read_infos
 from unison3d.errors import Unison3DError
@@ -172,6 +172,17 @@ def test_no_gadget_gets_in(door, trap, tmp_path):
             except Unison3DError as error:
                 assert str(path) in str(error), gadget
             assert not list(trap.iterdir()), gadget
+
+
+@pytest.mark.parametrize('door', DOORS)
+def test_no_gadget_makes_room(door, tmp_path):
+    name, pack, read = DOORS[door]
+    path = tmp_path / name
+    for make in HUNGRY.values():
+        for data in (make(''), content_of_checkpoint(make(''))):
+            path.write_bytes(pack(data))
+            with pytest.raises(Unison3DError, match=name):
+                read(path)
 
 
 def test_a_door_shows_what_it_refused(tmp_path):

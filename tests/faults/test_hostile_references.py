@@ -6,6 +6,7 @@ import contextlib
 import json
 import pickle
 import tracemalloc
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -199,14 +200,25 @@ def test_deep_json(reader, tmp_path):
             assert reader.name == 'json'  # which takes any JSON
 
 
-@pytest.mark.parametrize(('kind', 'mode'), [('png', '1'), ('webp', 'RGB'), ('gif', 'P')])
+@pytest.mark.parametrize(('kind', 'mode'), [('png', '1'), ('webp', 'L'), ('gif', 'P')])
 def test_few_bytes_of_many_pixels(kind, mode, tmp_path):
     """Real images of one colour, as small as their formats make them."""
     path = tmp_path / f'a.{kind}'
-    Image.new(mode, (4000, 4000)).save(path, lossless=True)
+    Image.new(mode, (5800, 5800)).save(path, lossless=True, method=0)
     for read in (read_color_image, read_depth_image, image_size):
-        with pytest.raises(Unison3DError, match=f'a.{kind}'):
+        with pytest.raises(Unison3DError, match=f'a.{kind}.* at most 33,554,432 are read'):
             read(path)
+
+
+@pytest.mark.parametrize('mode', ['1', 'L', 'I;16', 'RGB'])
+def test_a_png_that_claims_more_than_it_can_hold(mode, tmp_path):
+    path = tmp_path / 'a.png'
+    Image.new(mode, (64, 64)).save(path)
+    data = path.read_bytes()
+    header = b'IHDR' + (4096).to_bytes(4, 'big') * 2 + data[24:29]
+    path.write_bytes(data[:12] + header + zlib.crc32(header).to_bytes(4, 'big') + data[33:])
+    with pytest.raises(Unison3DError, match='more than compression can do'):
+        image_size(path)
 
 
 @pytest.mark.parametrize('read', [read_color_image, read_depth_image])

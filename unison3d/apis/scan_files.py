@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -16,6 +18,8 @@ _MESH = '_vh_clean_2.ply'
 _RECORDING = '.sens'
 # Beside the scans of ScanNet, and coloured by their labels.
 _LABELS = '.labels.ply'
+# Bytes of a name. Systems allow 255, of which records and unfinished files need some.
+_LONGEST = 180
 
 
 class ScanFile(NamedTuple):
@@ -70,6 +74,9 @@ def read_scan_list(path: str | os.PathLike[str]) -> list[ScanFile]:
     Paths that are not absolute start at the folder of the list. Empty lines and lines that start
     with ``#`` are passed over. That a scan is missing is found out when it is its turn.
 
+    A scan below the folder of the list is named by the way from there, another one by its whole
+    path: what else is in the list makes no difference.
+
     Raises:
         FileFormatError: no text, no path, or one that comes twice.
     """
@@ -85,7 +92,7 @@ def read_scan_list(path: str | os.PathLike[str]) -> list[ScanFile]:
     for scan, count in Counter(scans).items():
         if count > 1:
             raise FileFormatError(f'{path}: names {scan} {count} times; name every scan once.')
-    return _named(scans, Path(os.path.commonpath([scan.parent for scan in scans])))
+    return _named(scans, Path(os.path.abspath(path.parent)))
 
 
 def _walk(folder: Path, passed: set[Path]) -> Iterator[Path]:
@@ -115,20 +122,44 @@ def _walk(folder: Path, passed: set[Path]) -> Iterator[Path]:
 def _named(paths: Sequence[Path], root: Path) -> list[ScanFile]:
     """Names out of the way from ``root``; only where two are the same, with the ending or a number.
 
+    What is not below ``root`` is named by its whole path, and names that are too long are cut.
+
     A name depends on its own path alone as far as it can, so that a scan keeps its name when
     others come.
     """
-    ways = ['__'.join(path.relative_to(root).parts) for path in paths]
-    short = [way[: -len(path.suffix)] if path.is_file() else way for way, path in zip(ways, paths)]
+    ways = [_way(path, root) for path in paths]
+    # os.path.isfile says no where Path.is_file raises: of a name that the system refuses.
+    short = [
+        way.removesuffix(path.suffix) if os.path.isfile(path) else way
+        for way, path in zip(ways, paths)
+    ]
     counts = Counter(name.casefold() for name in short)
     taken: set[str] = set()
     scans = []
     for way, name, path in zip(ways, short, paths):
         if counts[name.casefold()] > 1:
             name = way.replace('.', '_')
+        name = _shortened(name)
         unique, number = name, 2
         while unique.casefold() in taken:
             unique, number = f'{name}_{number}', number + 1
         taken.add(unique.casefold())
         scans.append(ScanFile(unique, path))
     return scans
+
+
+def _way(path: Path, root: Path) -> str:
+    if path.is_relative_to(root):
+        return '__'.join(path.relative_to(root).parts)
+    # A drive of Windows becomes a letter.
+    drive = re.sub(r'\W+', '_', path.drive).strip('_')
+    return '__'.join([*filter(None, [drive]), *path.parts[1:]])
+
+
+def _shortened(name: str) -> str:
+    """Of a name that is too long its end, which tells most, and a hash of all of it."""
+    data = os.fsencode(name)
+    if len(data) <= _LONGEST:
+        return name
+    end = data[9 - _LONGEST :].decode('utf-8', 'ignore')
+    return f'{end}_{hashlib.sha256(data).hexdigest()[:8]}'

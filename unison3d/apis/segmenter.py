@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Mapping, Sequence
-from numbers import Real
 from pathlib import Path
 from typing import Any
 
@@ -35,9 +34,9 @@ from unison3d.apis.questions import (
     as_texts,
     as_vocabulary,
 )
+from unison3d.apis.scene_reading import read_scene
 from unison3d.apis.scene_result import SceneResult, TaskRecord
-from unison3d.errors import ConfigError, SceneError, VocabularyError
-from unison3d.fusion import fuse_capture, is_capture
+from unison3d.errors import ConfigError, VocabularyError
 from unison3d.models import UnifiedSegmentor
 from unison3d.models.scene_batch import SceneFeatures
 from unison3d.models.tasks import OpenVocabularyTask
@@ -170,14 +169,7 @@ class Segmenter:
             ConfigError: an option for files together with a scene, or a scale that is no number.
         """
         start = time.perf_counter()
-        if isinstance(scene, PointScene):
-            if on_bad != 'raise' or scale != 1 or num_features != 6 or capture:
-                raise ConfigError(
-                    'on_bad, scale, num_features and capture are for files, and this is a scene: '
-                    'give them to PointScene.from_file or PointScene.from_arrays instead'
-                )
-        else:
-            scene = _read(scene, on_bad, scale, num_features, capture or {})
+        scene = read_scene(scene, on_bad, scale, num_features, capture or {})
         read = time.perf_counter()
         # As in training, also where the file has normals of its own: those of a mesh are smoother.
         normals = estimate_normals(scene.points)[0]
@@ -396,28 +388,3 @@ class Segmenter:
             others = tuple(n for n in names if n != name and groups[n] == groups[name])
             records[name] = TaskRecord(answer.seconds, answer.reused, others, settings)
         return records
-
-
-def _read(
-    path: object, on_bad: str, scale: float, num_features: int, capture: Mapping[str, Any]
-) -> PointScene:
-    if not isinstance(path, (str, os.PathLike)):
-        raise SceneError(
-            f'set_scene got a {type(path).__name__}, expected the path of a scan or a PointScene. '
-            'Make one of arrays: PointScene.from_arrays(points, colors).'
-        )
-    if not isinstance(scale, Real) or isinstance(scale, bool):
-        raise ConfigError(f'scale is {scale!r}, expected a positive number, 0.001 for millimetres')
-    if is_capture(path):
-        if scale != 1:
-            raise ConfigError(
-                f'scale is {scale} and {path} is a capture of depth images, whose poses are in '
-                'metres. The unit of the depth images is depth_scale.'
-            )
-        return fuse_capture(path, **capture)
-    if capture:
-        raise ConfigError(
-            f'{", ".join(capture)} are for captures of posed depth images, and {path} is none. '
-            'Leave them out.'
-        )
-    return PointScene.from_file(path, on_bad=on_bad, scale=float(scale), num_features=num_features)

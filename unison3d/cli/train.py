@@ -104,9 +104,21 @@ def _scale_learning_rate(config: Config) -> None:
 
 def _use_mixed_precision(config: Config) -> None:
     import torch
+    from mmengine.optim import AmpOptimWrapper, ApexOptimWrapper, OptimWrapper
 
-    if config.optim_wrapper.get('type', 'OptimWrapper') != 'OptimWrapper':
+    from unison3d.engine import BFloat16OptimWrapper
+    from unison3d.registry import OPTIM_WRAPPERS
+
+    name = config.optim_wrapper.get('type', 'OptimWrapper')
+    wrapper = OPTIM_WRAPPERS.get(name) if isinstance(name, str) else name
+    if wrapper in (AmpOptimWrapper, ApexOptimWrapper, BFloat16OptimWrapper):
         return
+    if wrapper is not OptimWrapper:
+        raise ConfigError(
+            f'{config.filename}: --amp would put a wrapper for mixed precision in the place of '
+            f'optim_wrapper.type, which is {name}, expected OptimWrapper. Leave --amp out, and let '
+            f'{name} do it, as BFloat16OptimWrapper does.'
+        )
     on_gpu = torch.cuda.is_available()
     if on_gpu and not torch.cuda.is_bf16_supported(including_emulation=False):
         config.optim_wrapper.type = 'AmpOptimWrapper'

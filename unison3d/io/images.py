@@ -20,8 +20,15 @@ __all__ = ['StoredImage', 'image_size', 'read_color_image', 'read_depth_image']
 
 #: A larger claim is damage or an attack; no camera of a scan has as many.
 MAX_PIXELS = 200_000_000
-#: Pixels per byte of the file. Deflate cannot do better than this, so a larger claim is a lie.
+#: As many are read from however few bytes: WebP, JPEG and GIF keep an image of one colour in almost
+#: none. 8192 x 4096.
+FREE_PIXELS = 2**25
+#: Beyond that, pixels per byte of the file.
 _MAX_RATIO = 1100
+#: Bytes that a byte of a PNG can become: Deflate cannot do better, so a larger claim is a lie.
+_MAX_DEFLATE = 1100
+#: Numbers per pixel of a PNG, by its kind of colour.
+_PNG_CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 #: What decoding a damaged image can end in, over all of Pillow's formats.
 _DECODE_ERRORS = (
     *(OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError, TypeError),
@@ -184,17 +191,29 @@ def _header(file: IO[bytes], source: StoredImage) -> Image.Image:
     except Image.DecompressionBombError as error:
         raise _damaged(source, error) from error
     length = source.path.stat().st_size if source.size is None else source.size
-    if picture.width * picture.height > _MAX_RATIO * length:
+    pixels = picture.width * picture.height
+    bits = _png_bits(file) if picture.format == 'PNG' else 0
+    if pixels * bits > 8 * _MAX_DEFLATE * length:
         raise FileFormatError(
             f'{source}: claims {picture.width} x {picture.height} pixels out of '
             f'{human_bytes(length)}, more than compression can do. Its header is damaged.'
         )
-    if picture.width * picture.height > MAX_PIXELS:
+    limit = min(max(FREE_PIXELS, _MAX_RATIO * length), MAX_PIXELS)
+    if pixels > limit:
         raise FileFormatError(
-            f'{source}: claims {picture.width} x {picture.height} pixels, at most {MAX_PIXELS:,} '
-            'are read. Its header is damaged.'
+            f'{source}: claims {picture.width} x {picture.height} pixels, at most {limit:,} are '
+            f'read from {human_bytes(length)}. Its header is damaged.'
         )
     return picture
+
+
+def _png_bits(file: IO[bytes]) -> int:
+    """Bits per pixel, at least 1. Pillow tells them only for some kinds."""
+    place = file.tell()
+    file.seek(24)  # in the header, which is the first chunk
+    depth, kind = file.read(2)
+    file.seek(place)
+    return max(depth * _PNG_CHANNELS.get(kind, 1), 1)
 
 
 def _damaged(source: StoredImage, error: Exception) -> FileFormatError:

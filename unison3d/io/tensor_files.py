@@ -142,8 +142,11 @@ def read_tensor(path: str | Path) -> Tensor:
 
 
 def _load(path: Path, map_location: Any, skip_objects: bool) -> Any:
-    check_checkpoint_sizes(path)
     try:
+        if skip_objects:
+            check_checkpoint_sizes(path, lambda: _skipped_names(path))
+        else:
+            check_checkpoint_sizes(path)
         if zipfile.is_zipfile(path):
             _check_sums(path)
         with safe_globals(_skipped_globals(path) if skip_objects else []):
@@ -173,14 +176,14 @@ def _check_sums(path: Path) -> None:
 
 
 def _skipped_globals(path: Path) -> list[tuple[type, str]]:
-    """What the file would import, each to be replaced by a :class:`SkippedObject`.
-
-    Empty for the format of before PyTorch 1.6, whose imports cannot be listed.
-    """
-    if not zipfile.is_zipfile(path):
-        return []
-    names = get_unsafe_globals_in_checkpoint(path)
+    """What the file would import, each to be replaced by a :class:`SkippedObject`."""
+    names = _skipped_names(path)
     return [(_empty_dict if name in _DICTIONARIES else SkippedObject, name) for name in names]
+
+
+def _skipped_names(path: Path) -> list[str]:
+    """Empty for the format of before PyTorch 1.6, whose imports cannot be listed."""
+    return get_unsafe_globals_in_checkpoint(path) if zipfile.is_zipfile(path) else []
 
 
 def _empty_dict(*args: object) -> dict:

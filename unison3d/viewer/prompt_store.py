@@ -34,11 +34,15 @@ class PromptStore:
         return answer
 
     def undo(self, number: int) -> MaskAnswer | None:
-        """Take the last prompt of an object back; None when none is left."""
+        """Take the last prompt of an object back; None when none is left.
+
+        Without an answer to those before, it stays.
+        """
         with self._lock:
             kept = self._prompts.get(number, [])[:-1]
+            answer = self._answer(number, kept) if kept else None
             self._prompts[number] = kept
-        return self._answer(number, kept) if kept else None
+        return answer
 
     def clear(self, number: int | None = None) -> None:
         """Forget the prompts of an object, or all."""
