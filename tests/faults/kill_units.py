@@ -42,7 +42,10 @@ def _hooks(by_epoch: bool, interval: int) -> dict:
 def train_epochs(folder: Path) -> None:
     """By epochs, with checkpoints inside of them."""
     train_cfg = {'by_epoch': True, 'max_epochs': 4, 'val_interval': 1}
-    make_runner(folder, train_cfg, resume=True, default_hooks=_hooks(False, 2)).train()
+    hooks = [{'type': 'ExportWeightsHook'}]
+    make_runner(
+        folder, train_cfg, resume=True, default_hooks=_hooks(False, 2), custom_hooks=hooks
+    ).train()
 
 
 def train_iterations(folder: Path) -> None:

@@ -209,7 +209,7 @@ WRITERS = [
 ELSEWHERE = {
     'apis.exports:write_exports': 'apis.scene_result:save',
     'apis.result_files:save': 'apis.scene_result:save',
-    # Scratch of one run, thrown away with it.
+    # A work file that a run goes on from after a stop: complete or not there.
     'apis.tiles.store:write_superpoints': 'io.atomic:atomic_path',
     'apis.segmenter:save_pretrained': 'apis.pretrained:write_folder',
     'cli.infer_many:write_summary': 'io.json_files:write_json',

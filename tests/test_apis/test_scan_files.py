@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -90,8 +91,30 @@ def test_a_list(tmp_path):
         tmp_path / 'a y.npy',
         Path('/far/away/x.pcd'),
     ]
-    assert len({s.name for s in scans}) == 3
-    assert all('/' not in s.name and '\\' not in s.name for s in scans)
+    # As missing files have their endings; by the way from the list, or by the whole path.
+    assert [s.name for s in scans] == ['b__x.ply', 'a y.npy', 'far__away__x.pcd']
+
+
+def test_names_of_a_list_do_not_depend_on_its_other_lines(tmp_path):
+    touch(tmp_path, 'in/a/x.ply', 'in/a/y.ply', 'in/b/z.ply', 'out/w.ply')
+    path = tmp_path / 'in' / 'list.txt'
+    lines = ['a/x.ply', 'a/y.ply']
+    path.write_text('\n'.join(lines))
+    before = [s.name for s in read_scan_list(path)]
+    path.write_text('\n'.join([*lines, 'b/z.ply', '../out/w.ply']))
+    after = [s.name for s in read_scan_list(path)]
+    assert before == after[:2] == ['a__x', 'a__y']
+    assert after[2] == 'b__z' and after[3].endswith(f'{tmp_path.name}__out__w')
+
+
+def test_long_names_are_cut(tmp_path):
+    names = ['/'.join(['ä' * 90, *'abc', end, 'scan.ply']) for end in ('x', 'y')]
+    touch(tmp_path, *names, 'short.ply')
+    (tmp_path / 'list.txt').write_text('\n'.join([*names, 'z' * 300 + '.ply']), 'utf-8')
+    for scans in (find_scans(tmp_path), read_scan_list(tmp_path / 'list.txt')):
+        assert len({s.name for s in scans}) == 3
+        assert all(len(os.fsencode(s.name)) <= 180 for s in scans)
+    assert '__a__b__c__x__scan_' in scans[0].name
 
 
 @pytest.mark.parametrize(

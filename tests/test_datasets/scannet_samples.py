@@ -62,11 +62,11 @@ def write_raw_test_scan(root: Path, name: str = TEST) -> Path:
 
 
 def tree(folder: Path) -> dict[str, bytes]:
-    """Every file of a folder with its content."""
+    """Every file of a folder with its content, without the lock of a job."""
     return {
         path.relative_to(folder).as_posix(): path.read_bytes()
         for path in sorted(folder.rglob('*'))
-        if path.is_file()
+        if path.is_file() and path.suffix != '.lock'
     }
 
 

@@ -24,7 +24,7 @@ from unison3d.datasets.prepare import (
 from unison3d.datasets.prepare.scannet import ScanNet200Layout, ScanNetLayout
 from unison3d.errors import ConfigError, FileFormatError
 from unison3d.io import atomic_path
-from unison3d.jobs import Crew
+from unison3d.jobs import Crew, only_job
 from unison3d.superpoints import compute_superpoints
 
 NAMES = (TRAIN, 'scene0191_01', 'scene0191_02', VAL)
@@ -178,6 +178,28 @@ def test_one_folder_holds_one_dataset(tmp_path):
         prepare_dataset(ScanNet200Layout(), tmp_path / 'raw', tmp_path / 'raw')
     with pytest.raises(FileFormatError, match='not a folder'):
         prepare(tmp_path / 'nothing', tmp_path / 'out')
+
+
+def test_one_folder_holds_superpoints_of_one_engine(tmp_path):
+    write_scans(tmp_path / 'raw')
+    prepare(tmp_path / 'raw', tmp_path / 'out')
+    claim = tmp_path / 'out' / '.prepare' / 'dataset.json'
+    claim.write_text(claim.read_text().replace('"auto"', '"segmentator"'))
+    with pytest.raises(ConfigError, match='--use-engine superpoints=segmentator'):
+        prepare(tmp_path / 'raw', tmp_path / 'out')
+    report = prepare(tmp_path / 'raw', tmp_path / 'out', splits=['val'], overwrite=True)
+    assert [outcome.status for outcome in report.outcomes] == ['made']
+    # The other split is of the other engine.
+    report = prepare(tmp_path / 'raw', tmp_path / 'out')
+    assert {(outcome.unit.split, outcome.status) for outcome in report.outcomes} == {
+        ('train', 'made'),
+        ('val', 'kept'),
+    }
+    with (
+        only_job(tmp_path / 'out' / '.prepare'),
+        pytest.raises(ConfigError, match='another job is at work'),
+    ):
+        prepare(tmp_path / 'raw', tmp_path / 'out')
 
 
 @pytest.mark.parametrize('file', ['scannet_infos_train.pkl', f'points/{TRAIN}.bin'])

@@ -6,12 +6,13 @@ import csv
 import importlib.util
 import os
 import sys
+import time
 
 import numpy as np
 import pytest
 from conftest import REPO_ROOT
 from test_datasets.scannet_samples import TRAIN, VAL, tree, write_raw_scan
-from test_jobs.works import Traced
+from test_jobs.works import UNITS, Traced, files, start_job, wait_until_gone
 
 from unison3d.cli.main import main
 from unison3d.errors import ConfigError
@@ -32,7 +33,7 @@ def ray():
     with pytest.MonkeyPatch.context() as patch:
         # For its workers to find what pytest finds.
         patch.setenv('PYTHONPATH', os.pathsep.join([str(REPO_ROOT), str(REPO_ROOT / 'tests')]))
-        with ray_cluster(2, None) as module:
+        with ray_cluster(2, None) as (module, _):
             yield module
 
 
@@ -44,9 +45,9 @@ def run(work, units, **crew):
 def test_outcomes_are_those_of_the_local_pool(ray, tmp_path):
     work = Traced(tmp_path)
     good = ['a', 'b', 'c', 'd']
-    told = run(work, ['kill', 'slip', 'once', 'bad', *good], threads=1)
+    told = run(work, ['kill', 'slip', 'once', 'bad', 'spoil', *good], threads=1)
     assert {name: o.status for name, o in told.items()} == {
-        **dict.fromkeys([*good, 'slip', 'once'], 'made'),
+        **dict.fromkeys([*good, 'slip', 'once', 'spoil'], 'made'),
         **dict.fromkeys(['kill', 'bad'], 'failed'),
     }
     assert told['kill'].error == 'WorkerDied' and told['bad'].reason == 'bad: spoilt'
@@ -61,6 +62,40 @@ def test_outcomes_are_those_of_the_local_pool(ray, tmp_path):
 def test_a_model_that_cannot_be_loaded_ends_the_job(ray, tmp_path):
     with pytest.raises(ConfigError, match='not what it should be'):
         run(Traced(tmp_path, start='raise'), ['a', 'b'], threads=1)
+
+
+@needs_ray
+@pytest.mark.parametrize(
+    ('crew', 'option'), [({'threads': 4}, '--threads'), ({'threads': 1, 'gpus': True}, '--device')]
+)
+def test_workers_that_no_machine_has_room_for(ray, tmp_path, monkeypatch, crew, option):
+    # A test machine may have a GPU.
+    gone = {'Alive': False, 'Resources': {'CPU': 9.0, 'GPU': 1.0}}
+    nodes = [{'Alive': True, 'Resources': {'CPU': 2.0}}, gone]
+    monkeypatch.setattr(ray, 'nodes', lambda: nodes)
+    with pytest.raises(ConfigError, match=f'2 CPUs and 0 GPUs.*{option}'):
+        run(Traced(tmp_path), ['a'], **crew)
+
+
+@needs_ray
+@pytest.mark.fault
+@pytest.mark.skipif(not hasattr(os, 'pidfd_open'), reason='Linux')
+def test_a_job_that_is_killed_goes_on(ray, tmp_path):
+    work = Traced(tmp_path)
+    job = start_job(tmp_path, 'ray')
+    while not work.records.names():
+        assert job.poll() is None
+        time.sleep(0.005)
+    job.kill()
+    job.wait()
+    wait_until_gone({int(line.split()[1]) for line in work.traces('workers')})
+    done = work.records.names()
+    assert 0 < len(done) < len(UNITS)
+    told = run(work, UNITS, threads=1)
+    assert {name for name, outcome in told.items() if outcome.status == 'kept'} == set(done)
+    assert len(files(tmp_path)) == 2 * len(UNITS)
+    # At most one for each worker is begun again.
+    assert sum(len(work.traces(unit)) for unit in UNITS) <= len(UNITS) + 2
 
 
 @needs_ray

@@ -6,20 +6,18 @@ import os
 import pickle
 import random
 import signal
-import subprocess
-import sys
 import time
-from pathlib import Path
 
 import pytest
-from test_jobs.works import NUM_UNITS, Traced
+from test_jobs.works import NUM_UNITS, UNITS, Traced, alive, files, start_job, wait_until_gone
 
 from unison3d import errors
 from unison3d.errors import ConfigError, MissingDependencyError, Unison3DError
 from unison3d.io import atomic_path
-from unison3d.jobs import Crew, remove_leftovers, run_units
+from unison3d.jobs import Crew, Records, remove_leftovers, run_units
 from unison3d.jobs.local import CAN_MEASURE_MEMORY, threads_for
-from unison3d.jobs.work import rebuilt_error
+from unison3d.jobs.schedule import Schedule
+from unison3d.jobs.work import Attempt, rebuilt_error
 
 posix = pytest.mark.skipif(os.name != 'posix', reason='kills processes')
 
@@ -55,9 +53,9 @@ def test_a_mistake_of_ours_is_not_hidden(tmp_path):
 def test_workers_that_die(tmp_path, capfd):
     work = Traced(tmp_path)
     good = ['a', 'b', 'c', 'd', 'e']
-    told = run(work, ['kill', 'slip', 'odd', 'once', 'bad', *good], workers=2)
+    told = run(work, ['kill', 'slip', 'odd', 'once', 'bad', 'spoil', *good], workers=2)
     assert {name: o.status for name, o in told.items()} == {
-        **dict.fromkeys([*good, 'slip', 'once'], 'made'),
+        **dict.fromkeys([*good, 'slip', 'once', 'spoil'], 'made'),
         **dict.fromkeys(['kill', 'odd', 'bad'], 'failed'),
     }
     assert told['kill'].error == told['odd'].error == 'WorkerDied'
@@ -72,17 +70,15 @@ def test_workers_that_die(tmp_path, capfd):
     assert not alive({int(line.split()[1]) for line in work.traces('workers')})
 
 
-@posix
-def test_a_unit_whose_process_died_is_repeated_alone(tmp_path):
-    from unison3d.jobs.schedule import Schedule
-    from unison3d.jobs.work import Attempt
-
+@pytest.mark.parametrize('error', ['WorkerDied', 'OutOfMemoryError', 'MemoryError'])
+def test_a_unit_that_was_short_of_memory_is_repeated_alone(tmp_path, error):
+    lost = Attempt({}, error, 'no more', 0.0)
     schedule = Schedule(Traced(tmp_path), ['slip', 'a'], retries=1)
     assert schedule.take(0) == 0 and schedule.take(1) == 1
-    assert schedule.settle(0, Attempt.lost('killed')) is None
+    assert schedule.settle(0, lost) is None
     assert schedule.take(1) is None, 'a is still in flight'
     assert schedule.take(0) == 0 and schedule.runs_alone(0) and not schedule.runs_alone(1)
-    assert schedule.settle(0, Attempt.lost('killed')).status == 'failed'
+    assert schedule.settle(0, lost).status == 'failed'
 
 
 def test_a_model_that_cannot_be_loaded_ends_the_job(tmp_path):
@@ -141,6 +137,13 @@ def test_errors_cross_processes():
     assert issubclass(MissingDependencyError, Unison3DError)
 
 
+def test_a_name_that_no_file_can_have(tmp_path):
+    work = Traced(tmp_path)
+    told = run(work, ['x' * 260, 'a'])
+    assert [told[name].status for name in ('x' * 260, 'a')] == ['failed', 'made']
+    assert Records(tmp_path).read('x' * 260) is None
+
+
 def test_leftovers_of_others_stay(tmp_path):
     for name in ('a.bin', 'b.bin', 'plain'):
         with atomic_path(tmp_path / name) as temporary:
@@ -158,62 +161,30 @@ def test_leftovers_of_others_stay(tmp_path):
 # -- jobs that are killed --------------------------------------------------------------------
 
 
-def alive(pids: set[int]) -> set[int]:
-    """Those that are still there."""
-    found = set()
-    for pid in pids:
-        try:
-            os.kill(pid, 0)
-        except ProcessLookupError:
-            continue
-        found.add(pid)
-    return found
-
-
-def start_job(out: Path) -> subprocess.Popen:
-    root = Path(__file__).resolve().parents[2]
-    paths = os.pathsep.join([str(root), str(root / 'tests')])
-    return subprocess.Popen(
-        [sys.executable, '-m', 'test_jobs.works', str(out)],
-        env={**os.environ, 'PYTHONPATH': paths},
-        stderr=subprocess.DEVNULL,
-    )
-
-
-def files(out: Path) -> dict[str, bytes]:
-    paths = [*out.glob('*.json'), *(out / '.records').glob('*.json')]
-    return {path.relative_to(out).as_posix(): path.read_bytes() for path in paths}
-
-
 @posix
 @pytest.mark.fault
 def test_a_job_that_is_killed_again_and_again(tmp_path):
     """Ten kills: no worker outlives the job, and only what was in flight is done again."""
     whole, out = Traced(tmp_path / 'whole'), Traced(tmp_path / 'out')
-    units = [f'unit{number:02d}' for number in range(NUM_UNITS)]
-    run(whole, units)
+    run(whole, UNITS)
     draw = random.Random(3)
     kills = 0
     for number in range(60):
         job = start_job(out.out)
-        begun = sum(len(out.traces(unit)) for unit in units)
+        begun = sum(len(out.traces(unit)) for unit in UNITS)
         # Most of the time goes into starting. Wait for work, then for a random moment of it.
-        while job.poll() is None and sum(len(out.traces(unit)) for unit in units) == begun:
+        while job.poll() is None and sum(len(out.traces(unit)) for unit in UNITS) == begun:
             time.sleep(0.005)
         time.sleep(draw.random() * 0.05)
         if job.poll() is not None:
             break
         job.send_signal((signal.SIGKILL, signal.SIGKILL, signal.SIGTERM, signal.SIGINT)[number % 4])
         kills += job.wait(60) != 0
-        workers = {int(line.split()[1]) for line in out.traces('workers')}
-        deadline = time.monotonic() + 60
-        while alive(workers):
-            assert time.monotonic() < deadline, 'a worker has outlived its job'
-            time.sleep(0.01)
+        wait_until_gone({int(line.split()[1]) for line in out.traces('workers')})
         if kills == 10:
             assert start_job(out.out).wait(300) == 0
             break
     assert files(out.out) == files(whole.out)
-    begun = sum(len(out.traces(unit)) for unit in units)
+    begun = sum(len(out.traces(unit)) for unit in UNITS)
     assert kills == 10
     assert begun - NUM_UNITS <= 2 * kills

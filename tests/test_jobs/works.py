@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -25,6 +26,7 @@ class Traced(Work):
     ``bad``     the same at every attempt
     ``kill``    the process dies at every attempt
     ``slip``    the process dies at the first attempt
+    ``spoil``   at the first attempt an error after which the process makes nothing any more
     ``odd``     an error that nobody expects
     ==========  ============================================
     """
@@ -34,6 +36,7 @@ class Traced(Work):
         self.records = Records(self.out / '.records')
         self._start = start
         self._seconds = seconds
+        self._spoilt = False
 
     def start(self, slot: int) -> None:
         self._note('workers', f'{slot} {os.getpid()}')
@@ -56,6 +59,9 @@ class Traced(Work):
             raise FileFormatError(f'{unit}: spoilt')
         if unit.startswith('kill') or (unit.startswith('slip') and first):
             os.kill(os.getpid(), signal.SIGKILL)
+        self._spoilt |= unit.startswith('spoil') and first
+        if self._spoilt:
+            raise RuntimeError('CUDA error: an illegal memory access was encountered')
         if unit.startswith('odd'):
             raise AssertionError('who would have thought')
         time.sleep(self._seconds)
@@ -75,13 +81,54 @@ class Traced(Work):
         return path.read_text('utf-8').split('\n')[:-1] if path.exists() else []
 
 
+UNITS = [f'unit{number:02d}' for number in range(NUM_UNITS)]
+
+
 def main() -> None:
     """A job in a process of its own, for a test to kill."""
     work = Traced(Path(sys.argv[1]), seconds=0.02)
-    units = [f'unit{number:02d}' for number in range(NUM_UNITS)]
     remove_leftovers([work.out, work.records.folder])
-    statuses = [outcome.status for outcome in run_units(work, units, Crew(workers=2))]
+    crew = Crew(engine=sys.argv[2], workers=2, threads=1)
+    statuses = [outcome.status for outcome in run_units(work, UNITS, crew)]
     assert 'failed' not in statuses
+
+
+def start_job(out: Path, engine: str = 'local') -> subprocess.Popen:
+    """Start :func:`main`."""
+    root = Path(__file__).resolve().parents[2]
+    paths = os.pathsep.join([str(root), str(root / 'tests')])
+    return subprocess.Popen(
+        [sys.executable, '-m', 'test_jobs.works', str(out), engine],
+        env={**os.environ, 'PYTHONPATH': paths},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+
+
+def files(out: Path) -> dict[str, bytes]:
+    """What a job has written."""
+    paths = [*out.glob('*.json'), *(out / '.records').glob('*.json')]
+    return {path.relative_to(out).as_posix(): path.read_bytes() for path in paths}
+
+
+def wait_until_gone(pids: set[int]) -> None:
+    """Wait for workers that end with their job."""
+    deadline = time.monotonic() + 60
+    while alive(pids):
+        assert time.monotonic() < deadline, 'a worker has outlived its job'
+        time.sleep(0.01)
+
+
+def alive(pids: set[int]) -> set[int]:
+    """Those that are still there."""
+    found = set()
+    for pid in pids:
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            continue
+        found.add(pid)
+    return found
 
 
 if __name__ == '__main__':

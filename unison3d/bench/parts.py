@@ -50,7 +50,7 @@ PARTS = (
 )
 # Functions by part, as 'module:name' or 'module:class.name'.
 FUNCTIONS = {
-    'unison3d.apis.segmenter:_read': 'read',
+    'unison3d.apis.segmenter:read_scene': 'read',
     'unison3d.apis.segmenter:estimate_normals': 'superpoints',
     'unison3d.apis.segmenter:compute_superpoints': 'superpoints',
     'unison3d.sparse.sparse_tensor:build_kernel_map': 'maps',

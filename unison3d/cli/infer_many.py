@@ -13,19 +13,20 @@ from pathlib import Path
 from typing import Any
 
 from unison3d.apis.exports import check_exports
-from unison3d.apis.pretrained import find_weights, sha256
+from unison3d.apis.pretrained import LABELS, WEIGHTS, find_weights, sha256
 from unison3d.apis.scan_files import ScanFile, find_scans, read_scan_list
 from unison3d.cli.job_options import make_crew
 from unison3d.cli.progress import ProgressLines
 from unison3d.cli.segment_scan import ScanQuestions
-from unison3d.cli.segment_work import RECORDS, SegmentWork, wants_gpus
+from unison3d.cli.segment_work import RECORDS, SCANS, SegmentWork, forget_result, wants_gpus
 from unison3d.errors import ConfigError, InputError
 from unison3d.fusion import is_capture
 from unison3d.io import atomic_write, check_file, read_json, write_json
-from unison3d.jobs import Crew, Outcome, remove_leftovers, run_units
+from unison3d.jobs import Crew, Outcome, Records, only_job, remove_leftovers, run_units
+from unison3d.operations import chosen_engines
 
-# Raise it when the files of a result change their meaning; results of another number are redone.
-_FORM_VERSION = 1
+# Raise it when the files of a result, or the names of scans, change their meaning.
+_FORM_VERSION = 2
 #: Columns of the table of all scans.
 COLUMNS = ('name', 'scan', 'status', 'seconds', 'attempts', 'points', 'objects')
 COLUMNS += ('error', 'reason', 'warnings')
@@ -36,21 +37,36 @@ def list_scans(path: Path, out: Path) -> list[ScanFile]:
     return find_scans(path, leave_out=[out]) if path.is_dir() else read_scan_list(path)
 
 
-def claim(out: Path, weights: Path | None, questions: ScanQuestions, overwrite: bool) -> None:
-    """Reserve a folder for one set of questions to one model: results of another do not mix.
+def describe(weights: Path | None, questions: ScanQuestions) -> dict[str, Any]:
+    """What the answers of a job depend on beside the scans, in terms of JSON.
+
+    Raises:
+        CheckpointError: see :func:`find_weights`.
+        FileFormatError: there are no such weights.
+    """
+    file = check_file(find_weights(weights))
+    hashes = [sha256(file)]
+    labels = file.with_name(LABELS)
+    if file.name == WEIGHTS and labels.is_file():
+        # It says which names an open-vocabulary answer has by default.
+        hashes.append(sha256(labels))
+    asked = json.loads(json.dumps(asdict(questions)))
+    engines = chosen_engines()
+    return {'form': _FORM_VERSION, 'weights': hashes, 'engines': engines, 'questions': asked}
+
+
+def check_claim(out: Path, mine: dict[str, Any], overwrite: bool) -> None:
+    """See whether a folder is free for a job as :func:`describe` tells of it.
 
     Raises:
         ConfigError: it holds results of other questions, or anything else.
     """
     path = out / RECORDS / 'job.json'
-    asked = json.loads(json.dumps(asdict(questions)))
-    weights_file = find_weights(weights)
-    check_file(weights_file)
-    mine = {'form': _FORM_VERSION, 'weights': sha256(weights_file), 'questions': asked}
     if out.exists() and not out.is_dir():
         raise ConfigError(f'--out {out} is a file, expected a folder. Choose another name.')
     if path.exists() and not overwrite:
-        found = read_json(path)
+        # A job that ended before its first scan holds nothing.
+        found = read_json(path) if _records(out).names() else mine
         if found != mine:
             raise ConfigError(
                 f'--out {out} holds results of other {_difference(found, mine)}. Choose another '
@@ -61,11 +77,24 @@ def claim(out: Path, weights: Path | None, questions: ScanQuestions, overwrite: 
             f'--out {out} is not empty. Pass --overwrite to replace results, or choose another '
             'folder.'
         )
+
+
+def claim(out: Path, mine: dict[str, Any], overwrite: bool) -> None:
+    """Reserve a folder for one set of questions to one model: results of another do not mix.
+
+    Raises:
+        ConfigError: see :func:`check_claim`.
+    """
+    check_claim(out, mine, overwrite)
     if overwrite:
         # Also of scans that this job does not have: they are answers to other questions.
-        for record in (out / RECORDS / 'scans').glob('*.json'):
-            record.unlink()
-    write_json(path, mine)
+        for name in _records(out).names():
+            forget_result(_records(out), name, out / name)
+    write_json(out / RECORDS / 'job.json', mine)
+
+
+def _records(out: Path) -> Records:
+    return Records(out / RECORDS / SCANS)
 
 
 def _difference(found: Any, mine: dict[str, Any]) -> str:
@@ -73,6 +102,8 @@ def _difference(found: Any, mine: dict[str, Any]) -> str:
         return 'versions of this program'
     if found.get('weights') != mine['weights']:
         return 'weights'
+    if found.get('engines') != mine['engines']:
+        return 'engines (--use-engine)'
     before = found.get('questions') or {}
     names = [name for name, value in mine['questions'].items() if before.get(name) != value]
     return f'options ({", ".join(names)})'
@@ -92,9 +123,13 @@ def run_many(args: argparse.Namespace, out: Path, questions: ScanQuestions) -> i
         check_file(path)
     scans = list_scans(path, out)
     _check_reading(questions, scans, path)
-    claim(out, args.weights, questions, args.overwrite)
-    work = SegmentWork(out, args.weights, args.device, questions)
-    summary, paths = segment_all(scans, work, crew, ProgressLines())
+    mine = describe(args.weights, questions)
+    # Before the lock, which is a file in that folder.
+    check_claim(out, mine, args.overwrite)
+    with only_job(out / RECORDS):
+        claim(out, mine, args.overwrite)
+        work = SegmentWork(out, args.weights, args.device, questions)
+        summary, paths = segment_all(scans, work, crew, ProgressLines())
     if args.json:
         json.dump({'files': [str(path) for path in paths], **summary}, sys.stdout, indent=2)
         print()

@@ -98,6 +98,7 @@ def run_tiles(args: argparse.Namespace, out: Path, questions: ScanQuestions) -> 
 
     from unison3d.apis import Segmenter
     from unison3d.apis.tiles import TileOptions, segment_tiles
+    from unison3d.apis.tiles.folder import check_out
     from unison3d.apis.tiles.survey import survey
     from unison3d.fusion import is_capture
     from unison3d.io.point_stream import open_points
@@ -109,6 +110,8 @@ def run_tiles(args: argparse.Namespace, out: Path, questions: ScanQuestions) -> 
             f'--tile: {args.scan} is a capture of depth images, which is fused as a whole. Leave '
             'out --tile.'
         )
+    # Before the whole scan is read.
+    check_out(out, args.overwrite)
     reading = {'on_bad': questions.on_bad, 'scale': questions.scale}
     num_features = questions.num_features or 6
     with redirect_stdout(sys.stderr if args.json else sys.stdout):

@@ -92,6 +92,12 @@ def save_heat_maps(scores: PhraseScores, out: Path) -> list[Path]:
     return paths
 
 
+def remove_heat_maps(out: Path) -> None:
+    """Remove what :func:`save_heat_maps` wrote."""
+    for path in (out / 'phrase_scores.npz', *out.glob('heat_map_*.ply')):
+        path.unlink(missing_ok=True)
+
+
 def make_boxes(rows: Sequence[Sequence[float]], num_clicked: int) -> list[Box]:
     """Boxes as objects that follow ``num_clicked`` others.
 

@@ -8,8 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from unison3d.apis import Segmenter
+from unison3d.apis.exports import remove_exports
 from unison3d.apis.report import panoptic_segments
+from unison3d.apis.result_files import RESULT_FILES
 from unison3d.apis.scan_files import ScanFile
+from unison3d.cli.prompt_options import remove_heat_maps
 from unison3d.cli.segment_scan import ScanQuestions, segment_scan
 from unison3d.errors import SceneWarning
 from unison3d.fusion import is_capture
@@ -18,6 +21,8 @@ from unison3d.operations import chosen_engines, set_engines
 
 #: Folder inside of the output that says what the job is and which scans are done.
 RECORDS = '.infer'
+#: Folder inside of that one with a record for each scan.
+SCANS = 'scans'
 
 
 class SegmentWork(Work):
@@ -42,7 +47,7 @@ class SegmentWork(Work):
         self.questions = questions
         # What --use-engine chose, for workers, which are new processes.
         self.engines = chosen_engines()
-        self.records = Records(self.out / RECORDS / 'scans')
+        self.records = Records(self.out / RECORDS / SCANS)
         self._segmenter: Segmenter | None = None
 
     def start(self, slot: int) -> None:
@@ -74,7 +79,8 @@ class SegmentWork(Work):
 
     def make(self, unit: ScanFile) -> dict[str, Any]:
         folder = self.out / unit.name
-        self.records.forget(unit.name)
+        # If this scan can no longer be segmented, nothing may look like its answer.
+        forget_result(self.records, unit.name, folder)
         remove_leftovers((folder,))
         # Before the scan is read: one that changes meanwhile is made again by the next run.
         source = _identity(unit.path)
@@ -88,13 +94,32 @@ class SegmentWork(Work):
             'objects': _count_objects(done.result),
             'warnings': [str(w.message) for w in caught if issubclass(w.category, SceneWarning)],
         }
-        sizes = {path.relative_to(folder).as_posix(): path.stat().st_size for path in done.paths}
+        sizes = {
+            file.relative_to(folder).as_posix(): file.stat().st_size
+            for path in done.paths
+            for file in (sorted(path.rglob('*')) if path.is_dir() else [path])
+            if file.is_file()
+        }
         self.records.write(unit.name, {'source': source, 'files': sizes, 'facts': facts})
         return facts
 
     def _questions_for(self, scan: Path) -> ScanQuestions:
         """Without the options of captures where there is none: a folder may hold both."""
         return self.questions if is_capture(scan) else replace(self.questions, capture={})
+
+
+def forget_result(records: Records, name: str, folder: Path) -> None:
+    """Remove an answer from its folder, where other files stay.
+
+    Its record goes last: without some of its files it says no longer that the scan is done, but
+    still that there is something to remove.
+    """
+    # result.json is the first of these: without it a folder claims nothing.
+    for file in RESULT_FILES:
+        (folder / file).unlink(missing_ok=True)
+    remove_exports(folder)
+    remove_heat_maps(folder)
+    records.forget(name)
 
 
 def wants_gpus(device: str) -> bool:

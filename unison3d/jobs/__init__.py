@@ -4,7 +4,7 @@ What is done with a unit is a :class:`Work`; who does it is a :class:`Crew`: thi
 local processes, or Ray. Which crew it is makes no difference to what is written.
 """
 
-from unison3d.jobs.records import Records, remove_leftovers
+from unison3d.jobs.records import Records, only_job, remove_leftovers
 from unison3d.jobs.run import Crew, run_units
 from unison3d.jobs.work import Outcome, Work, attempt
 
@@ -14,6 +14,7 @@ __all__ = [
     'Records',
     'Work',
     'attempt',
+    'only_job',
     'remove_leftovers',
     'run_units',
 ]

@@ -114,7 +114,8 @@ class _Pool:
             else:
                 result, resident = message
                 worker.number = None
-                if self._max_memory is not None and resident > self._max_memory:
+                too_large = self._max_memory is not None and resident > self._max_memory
+                if result.spoilt or too_large:
                     worker.end()
                     self._drop(worker)
                 yield number, result

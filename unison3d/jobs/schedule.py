@@ -8,13 +8,16 @@ from typing import Any
 
 from unison3d.jobs.work import WORKER_DIED, Attempt, Outcome, Work
 
+# What is most likely for want of memory, which a unit has shared with its neighbours.
+_SHORT_OF_MEMORY = {WORKER_DIED, 'OutOfMemoryError', 'MemoryError'}
+
 
 class Schedule:
     """The units of a run that are waiting, by their number.
 
     A unit that failed waits behind all others for its next attempt: a full disk or a file that was
-    being copied may have changed by then. One whose process died is then made alone, since what
-    ended it was most likely the memory that it shared with its neighbours.
+    being copied may have changed by then. One whose process died, or that found no memory, is then
+    made alone.
     """
 
     def __init__(self, work: Work, units: Sequence[Any], retries: int) -> None:
@@ -40,7 +43,7 @@ class Schedule:
         self._attempts[number] += 1
         attempts = self._attempts[number]
         if result.error and attempts <= self.retries:
-            if result.error == WORKER_DIED:
+            if result.error in _SHORT_OF_MEMORY:
                 self._alone.add(number)
             self.waiting.append(number)
             return None

@@ -77,12 +77,17 @@ class Outcome:
 
 
 class Attempt(NamedTuple):
-    """One attempt at a unit; ``error`` is empty where it went well."""
+    """One attempt at a unit; ``error`` is empty where it went well.
+
+    ``spoilt`` says that the process may be unusable from here on: after some errors of a GPU
+    everything else fails in it as well.
+    """
 
     value: dict[str, Any]
     error: str
     reason: str
     seconds: float
+    spoilt: bool = False
 
     @classmethod
     def lost(cls, reason: str, seconds: float = 0.0) -> Attempt:
@@ -92,13 +97,15 @@ class Attempt(NamedTuple):
 
 def attempt(work: Work, unit: Any) -> Attempt:
     """Make one unit; what goes wrong with it is in the result."""
-    start = time.perf_counter()
+    start, spoilt = time.perf_counter(), False
     try:
         value, error, reason = work.make(unit), '', ''
     except UNIT_ERRORS as caught:
         value, error = {}, type(caught).__name__
         reason = str(caught) if isinstance(caught, Unison3DError) else f'{error}: {caught}'
-    return Attempt(value, error, reason, time.perf_counter() - start)
+        # Ours tell of the input, those of the system of a file. The others may be of the process.
+        spoilt = not isinstance(caught, (Unison3DError, OSError))
+    return Attempt(value, error, reason, time.perf_counter() - start, spoilt)
 
 
 def rebuilt_error(kind: str, text: str) -> Unison3DError:

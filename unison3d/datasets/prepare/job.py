@@ -19,7 +19,8 @@ from unison3d.datasets.prepare.referit3d import read_referit3d
 from unison3d.datasets.prepare.scanrefer import read_scanrefer
 from unison3d.errors import ConfigError, FileFormatError
 from unison3d.io import read_json, write_json
-from unison3d.jobs import Crew, Outcome, Records, Work, remove_leftovers, run_units
+from unison3d.jobs import Crew, Outcome, Records, Work, only_job, remove_leftovers, run_units
+from unison3d.native.choice import AUTO
 from unison3d.operations import chosen_engines, set_engines
 from unison3d.structures.label_space import LABEL_SPACES, LabelSpace
 
@@ -90,10 +91,25 @@ def prepare_dataset(
     # Read first: a damaged file should not show after hours.
     sentences = [s for path in sentence_files for s in read_sentences(path)]
     units = _chosen(layout, root, splits)
-    _claim(out, layout, overwrite)
-    tag = tag or layout.name
-    infos = {f'{tag}_infos_{unit.split}' for unit in units}
+    # Before the lock, which is a file in that folder.
+    _check_claim(out, layout, overwrite)
     work = PrepareWork(layout, out)
+    with only_job(out / RECORDS):
+        _claim(out, layout, overwrite)
+        return _prepare(work, units, crew, sentences, tag or layout.name, overwrite, on_scan)
+
+
+def _prepare(
+    work: PrepareWork,
+    units: Sequence[ScanUnit],
+    crew: Crew,
+    sentences: list[ReferringSentence],
+    tag: str,
+    overwrite: bool,
+    on_scan: Callable[[Outcome, int], None],
+) -> JobReport:
+    infos = {f'{tag}_infos_{unit.split}' for unit in units}
+    out = work.out
     folders = (out, work.records.folder, *(out / name for name in FOLDERS))
     remove_leftovers(folders, {unit.name for unit in units} | infos)
     if overwrite:
@@ -145,10 +161,12 @@ def _repeats(names: list[str]) -> bool:
     return len(set(names)) < len(names)
 
 
-def _claim(out: Path, layout: DatasetLayout, overwrite: bool) -> None:
-    """One folder holds one dataset: file names repeat between ScanNet and ScanNet200."""
+def _check_claim(out: Path, layout: DatasetLayout, overwrite: bool) -> None:
+    """One folder holds one dataset: file names repeat between ScanNet and ScanNet200.
+
+    Its superpoints are of one engine.
+    """
     path = out / RECORDS / 'dataset.json'
-    mine = {'dataset': layout.name, 'form': FORM_VERSION}
     if path.exists():
         found = read_json(path)
         if not isinstance(found, dict) or found.get('dataset') != layout.name:
@@ -156,8 +174,13 @@ def _claim(out: Path, layout: DatasetLayout, overwrite: bool) -> None:
                 f'{out}: already holds another dataset ({found}), not {layout.name}. Choose '
                 'another folder.'
             )
-        if found == mine:
-            return
+        before, engine = _engine(found), chosen_engines()['superpoints']
+        if before != engine and not overwrite:
+            raise ConfigError(
+                f'{out}: holds superpoints of the engine {before!r}, not of {engine!r}. Choose it '
+                f'(--use-engine superpoints={before}), choose another folder, or pass --overwrite '
+                'to make all scans again.'
+            )
     elif not overwrite:
         foreign = next((f for name in ('*_infos_*', 'points/*.bin') for f in out.glob(name)), None)
         if foreign is not None:
@@ -165,7 +188,26 @@ def _claim(out: Path, layout: DatasetLayout, overwrite: bool) -> None:
                 f'{out}: holds {foreign.name}, which another program has made. Use it as it is '
                 '(check it with --verify), choose another folder, or replace it with --overwrite.'
             )
-    write_json(path, mine)
+
+
+def _claim(out: Path, layout: DatasetLayout, overwrite: bool) -> None:
+    _check_claim(out, layout, overwrite)
+    path = out / RECORDS / 'dataset.json'
+    engine = chosen_engines()['superpoints']
+    mine = {'dataset': layout.name, 'form': FORM_VERSION, 'superpoints': engine}
+    found = read_json(path) if path.exists() else mine
+    if _engine(found) != engine:
+        # Also of splits that this job does not have.
+        records = Records(out / RECORDS / 'scans')
+        for name in records.names():
+            records.forget(name)
+    if found != mine or not path.exists():
+        write_json(path, mine)
+
+
+def _engine(found: dict[str, Any]) -> str:
+    # Folders of before there was a choice do not tell.
+    return found.get('superpoints', AUTO)
 
 
 class PrepareWork(Work):
