@@ -1,6 +1,8 @@
 # make demo   segment the bundled scan in all six ways
 # make test   lint and run the tests
 # make lint   lint only
+# make docs   build the site into work_dirs/docs; open index.html there
+# make test-bridge   install MMDetection3D in an environment of its own, test the bridge to it
 #
 # PYTHON=python3.12 make demo     with another Python (3.10 or newer)
 # VENV=/path make demo            with another environment folder
@@ -28,7 +30,7 @@ DEMO_CLICK := -2.05,-4.53,0.52
 DEMO_TEXT := the red bed
 DEMO_VOCABULARY := wall,floor,bed,counter,armchair,sofa,kitchen cabinet,door,tv stand,window,chair,recycling bin
 
-.PHONY: demo test lint install clean FORCE
+.PHONY: demo test test-bridge lint docs install clean FORCE
 
 demo: $(VENV)/.runtime
 	$(BIN)/unison3d infer $(DEMO_SCAN) --out $(DEMO_OUT) --overwrite --picture \
@@ -43,14 +45,23 @@ demo: $(VENV)/.runtime
 test: lint
 	$(BIN)/python -m pytest
 
+# The first environment says which torch to take.
+test-bridge: $(VENV)/.runtime
+	VENV=$(VENV) tools/test_bridge.sh
+
 lint: $(VENV)/.tests
 	$(BIN)/python -m ruff check .
 	$(BIN)/python -m ruff format --check .
 
+# A warning is an error: a link that leads nowhere, a docstring that cannot be read.
+docs: $(VENV)/.docs
+	$(BIN)/python -m sphinx -q -W --keep-going -c docs -d work_dirs/docs_cache . work_dirs/docs
+	@echo 'The site: work_dirs/docs/index.html'
+
 install: $(VENV)/.runtime
 
 clean:
-	rm -rf $(VENV) build *.egg-info
+	rm -rf $(VENV) $(VENV)-mmdet3d build *.egg-info
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' \
@@ -62,7 +73,7 @@ $(IN_FORCE): $(BIN)/python $(CONSTRAINTS) FORCE
 	    $(if $(filter-out keep,$(TORCH)),echo 'torch==$(TORCH)',:); } > $@.new
 	@if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
 
-$(VENV)/.runtime: $(IN_FORCE) setup.cfg pyproject.toml $(wildcard requirements/*.txt)
+$(VENV)/.runtime: $(IN_FORCE) setup.py setup.cfg pyproject.toml $(wildcard requirements/*.txt)
 	$(INSTALL) -r requirements/runtime.txt -r requirements/text.txt 'setuptools>=68'
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
 	# OpenCV comes with MMEngine; its usual wheel needs libGL, which servers and containers lack.
@@ -74,5 +85,9 @@ $(VENV)/.runtime: $(IN_FORCE) setup.cfg pyproject.toml $(wildcard requirements/*
 
 $(VENV)/.tests: $(VENV)/.runtime
 	$(INSTALL) -r requirements/tests.txt -r requirements/lidar.txt \
-	    -r requirements/viewer.txt
+	    -r requirements/viewer.txt -r requirements/cluster.txt
+	@touch $@
+
+$(VENV)/.docs: $(VENV)/.runtime
+	$(INSTALL) -r requirements/docs.txt
 	@touch $@

@@ -9,6 +9,7 @@ import math
 import numpy as np
 import pytest
 
+from unison3d.apis.tiles import survey as survey_module
 from unison3d.cli.infer_tiles import check_tile_options, parse_length, parse_window
 from unison3d.cli.main import main, parse_arguments
 from unison3d.errors import ConfigError
@@ -50,7 +51,7 @@ def test_tiles_are_of_one_scan():
         check_tile_options(parse('--tile', '8m'), many=True)
 
 
-def test_a_scan_of_one_tile_and_of_several(scan, weights, tmp_path, capsys):
+def test_a_scan_of_one_tile_and_of_several(scan, weights, tmp_path, capsys, monkeypatch):
     options = ['--weights', str(weights), '--device', 'cpu', '--task', 'semantic', 'panoptic']
     for name, more in (('plain', []), ('one', ['--tile', '8m'])):
         assert main(['infer', str(scan), '--out', str(tmp_path / name), *options, *more]) == 0
@@ -64,9 +65,11 @@ def test_a_scan_of_one_tile_and_of_several(scan, weights, tmp_path, capsys):
     report = json.loads(capsys.readouterr().out)
     assert report['summary']['tiles']['num_tiles'] == 4
     assert sorted(path.name for path in out.iterdir()) == [
-        *('panoptic.ply', 'result.json', 'result.npz', 'semantic.ply')
+        *('.tiles.lock', 'panoptic.ply', 'result.json', 'result.npz', 'semantic.ply')
     ]
     assert np.array_equal(read_npz_arrays(out / 'result.npz')['points'], plain['points'])
+    # The scan is not looked at again first.
+    monkeypatch.setattr(survey_module, 'survey', None)
     assert main(['infer', str(scan), '--out', str(out), *options, *several]) == 2
     assert 'already holds a result' in capsys.readouterr().err
 

@@ -36,6 +36,10 @@ _ADVICE = {
 }
 
 
+#: Of a name in that of its temporary file: up to four bytes each, and file systems take 255.
+STEM_CHARACTERS = 50
+
+
 @contextlib.contextmanager
 def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Give a temporary path to write to, for libraries that open files by name.
@@ -56,7 +60,9 @@ def _atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
     target = Path(os.path.realpath(path))
     target.parent.mkdir(parents=True, exist_ok=True)
     token = secrets.token_hex(4)
-    temporary = target.with_name(f'.{target.stem[:80]}.{os.getpid()}-{token}.tmp{target.suffix}')
+    temporary = target.with_name(
+        f'.{target.stem[:STEM_CHARACTERS]}.{os.getpid()}-{token}.tmp{target.suffix}'
+    )
     try:
         yield temporary
         _sync_file(temporary)

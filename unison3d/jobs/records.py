@@ -11,6 +11,7 @@ from typing import Any
 
 from unison3d.errors import FileFormatError
 from unison3d.io import read_json, write_json
+from unison3d.io.atomic import STEM_CHARACTERS
 from unison3d.io.file_lock import FileLock
 
 # Files as unison3d.io.atomic names them, and folders that are named likewise, without a stem.
@@ -85,8 +86,7 @@ def remove_leftovers(folders: Iterable[Path], stems: set[str] | None = None) -> 
         stems: only files that were to have these names, without their endings. Other programs may
             be at work in the same folders. None removes all.
     """
-    # As unison3d.io.atomic shortens them.
-    wanted = None if stems is None else {stem[:80] for stem in stems}
+    wanted = None if stems is None else {stem[:STEM_CHARACTERS] for stem in stems}
     for path in (path for folder in folders if folder.is_dir() for path in folder.iterdir()):
         match = _UNFINISHED.fullmatch(path.name)
         if match and (wanted is None or match[1] in wanted):

@@ -247,11 +247,17 @@ class Drafts:
                 draft.mask, draft.answer = draft.mask[:0].copy(), None
 
         def bring_back() -> None:
-            for draft in drafts:
-                level = draft.level
-                for ask in draft.steps:
-                    self._show(draft, ask())
-                self._set_level(draft, level)
+            try:
+                for draft in drafts:
+                    level = draft.level
+                    for ask in draft.steps:
+                        self._show(draft, ask())
+                    self._set_level(draft, level)
+            except BaseException:
+                # Else the next try would give the session their clicks a second time.
+                for draft in drafts:
+                    self._session.clear_clicks(draft.number)
+                raise
             self.items = sorted([*self.items, *drafts], key=lambda draft: draft.number)
             self.active = drafts[-1]
 
