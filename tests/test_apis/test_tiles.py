@@ -2,106 +2,36 @@
 
 from __future__ import annotations
 
+import errno
 import math
+import os
 
 import numpy as np
 import pytest
 import torch
+from tiny import tiny_config
 
-from unison3d.apis.tiles import TileOptions, encoding, segment_tiles
+from unison3d.apis import Segmenter
+from unison3d.apis.tiles import TileOptions, encoding, job, output, segment_tiles
+from unison3d.apis.tiles import store as store_module
 from unison3d.apis.tiles.grid import TileGrid
-from unison3d.apis.tiles.merging import merge_masks, merge_panoptic
 from unison3d.apis.tiles.store import TileStore
-from unison3d.apis.tiles.superpoints import same_superpoints
 from unison3d.apis.tiles.survey import survey
-from unison3d.apis.tiles.windows import MaskRows, WindowAnswer
-from unison3d.errors import ConfigError, SceneError
+from unison3d.errors import (
+    ConfigError,
+    FileFormatError,
+    FileWriteError,
+    OutOfMemoryError,
+    SceneError,
+)
 from unison3d.io import read_npz_arrays, read_ply
 from unison3d.io.point_stream import open_points
+from unison3d.models import UnifiedSegmentor
 from unison3d.models.data_preprocessor import COARSEST_STRIDE
 from unison3d.structures import PointScene
 from unison3d.superpoints.grid import voxel_cells
-
-# ---------------------------------------------------------------------------- joining
-
-
-def answer(window: int, ids: list[int], *masks: tuple[int, list[int]], **maps) -> WindowAnswer:
-    """Masks as (class, superpoints), the first with the best score."""
-    rows = MaskRows.of(
-        [np.array(mask) for _, mask in masks],
-        [label for label, _ in masks],
-        [0.9 - 0.1 * window - 0.01 * k for k in range(len(masks))],
-    )
-    maps = {name: np.array(values) for name, values in maps.items()}
-    return WindowAnswer(window, np.array(ids), maps, {'panoptic': rows, 'instance': rows})
-
-
-def found(answers: list[WindowAnswer], home: list[int], sizes: list[int]) -> list[tuple]:
-    rows = merge_masks(answers, 'instance', np.array(home), np.array(sizes)).rows
-    return sorted((int(rows.labels[k]), rows.mask(k).tolist()) for k in range(len(rows)))
-
-
-def test_an_object_across_a_seam_is_one_and_whole():
-    # Superpoints 0..3 along x, the seam between 1 and 2; both windows see 1 and 2.
-    answers = [answer(0, [0, 1, 2], (5, [0, 1, 2])), answer(1, [1, 2, 3], (5, [1, 2, 3]))]
-    assert found(answers, [0, 0, 1, 1], [10, 10, 10, 10]) == [(5, [0, 1, 2, 3])]
-
-
-def test_a_long_object_is_a_chain_of_windows():
-    answers = [answer(w, [w, w + 1, w + 2], (5, [w, w + 1, w + 2])) for w in range(4)]
-    assert found(answers, [0, 0, 1, 2, 3, 3], [10] * 6) == [(5, [0, 1, 2, 3, 4, 5])]
-
-
-def test_other_classes_and_other_places_stay_apart():
-    answers = [
-        answer(0, [0, 1, 2], (5, [0, 1]), (7, [0])),
-        answer(1, [1, 2, 3], (6, [2, 3]), (7, [3])),
-    ]
-    expected = [(5, [0, 1]), (6, [2, 3]), (7, [0]), (7, [3])]
-    assert found(answers, [0, 0, 1, 1], [10] * 4) == expected
-
-
-def test_a_crumb_that_both_windows_see_does_not_join_two_large_objects():
-    answers = [answer(0, [0, 1, 2], (5, [0, 1])), answer(1, [1, 2, 3], (5, [1, 3]))]
-    objects = found(answers, [0, 0, 1, 1], [100, 1, 50, 100])
-    assert objects == [(5, [0, 1]), (5, [1, 3])]
-
-
-def test_what_the_window_of_its_place_did_not_see_is_dropped():
-    answers = [answer(0, [0, 1, 2], (5, [1, 2])), answer(1, [1, 2, 3])]
-    assert found(answers, [0, 0, 1, 1], [10, 1, 10, 10]) == []
-    # The same mask counts where most of it belongs to the window that saw it.
-    assert found(answers, [0, 0, 1, 1], [10, 10, 1, 10]) == [(5, [1, 2])]
-
-
-def test_the_score_is_that_of_the_owner():
-    answers = [answer(0, [0, 1, 2], (5, [1, 2])), answer(1, [1, 2, 3], (5, [1, 2, 3]))]
-    rows = merge_masks(answers, 'instance', np.array([0, 0, 1, 1]), np.array([1, 5, 9, 9])).rows
-    assert rows.scores.tolist() == pytest.approx([0.8])
-
-
-def test_every_superpoint_has_one_segment():
-    answers = [
-        answer(0, [0, 1, 2], (3, [0, 1]), panoptic_semantic=[3, 3, 0]),
-        answer(1, [1, 2, 3], (4, [1, 2]), panoptic_semantic=[4, 4, 1]),
-    ]
-    home, sizes = np.array([0, 0, 1, 1]), np.array([10, 10, 20, 10])
-    semantic, segment = merge_panoptic(answers, home, sizes, (0, 1), min_points=5)
-    # Superpoint 1 is claimed twice and goes to the object its own window names.
-    assert semantic.tolist() == [3, 3, 4, 1]
-    assert segment.tolist() == [2, 2, 3, 1]
-    semantic, segment = merge_panoptic(answers, home, sizes, (0, 1), min_points=20)
-    assert semantic.tolist() == [0, 0, 0, 1]
-    assert segment.tolist() == [0, 0, 0, 1]
-
-
-def test_superpoints_of_two_tiles_are_one_where_most_of_what_both_see_is_shared():
-    places_a, ids_a = np.arange(10), np.array([0, 0, 0, 0, 1, 1, 1, 1, 2, 2])
-    places_b, ids_b = np.arange(2, 12), np.array([7, 7, 5, 5, 5, 6, 6, 6, 6, 6])
-    # 0: exactly 7; 1: shares 3 of 4 with 5; 2: shares 2 of its 2 with 6, of 3 in all.
-    assert same_superpoints(places_a, ids_a, places_b, ids_b).tolist() == [[0, 7], [1, 5], [2, 6]]
-    assert len(same_superpoints(places_a, ids_a, places_b + 100, ids_b)) == 0
-
+from unison3d.synth.sample import make_room
+from unison3d.synth.scan import scan_room
 
 # ---------------------------------------------------------------------------- points
 
@@ -142,6 +72,15 @@ def test_tiles_cover_the_scan_once():
         TileGrid.over([0, 0], [1e6, 1e6], 8.0, 1.5)
 
 
+def test_a_narrow_scan_keeps_its_overlap():
+    """Only axes that are cut bound the margin: a corridor, or a wall, is cut along one."""
+    for extent in ([40, 0.2], [0.2, 40], [40, 0]):
+        grid = TileGrid.over([0, 0], extent, 8.0, 1.5)
+        assert len(grid) == 5 and grid.margin == 1.5
+        assert [grid.overlapping(tile) for tile in range(5)] == [[1], [2], [3], [4], []]
+    assert TileGrid.over([0, 0], [20, 9], 2.0, 5.0).margin == pytest.approx(9 / 5)
+
+
 def test_the_store_gives_every_point_back(tmp_path, scan):
     stream = open_points(scan)
     facts = survey(stream)
@@ -159,6 +98,32 @@ def test_the_store_gives_every_point_back(tmp_path, scan):
         assert np.array_equal(scene.colors[here], view.colors)
         reach = scene.points[:, :2] - view.points[view.core][:, :2].mean(axis=0)
         assert len(here) > view.core.sum() and len(reach)
+
+
+def test_sorted_points_are_on_the_disk_before_the_note_that_says_so(tmp_path, scan, monkeypatch):
+    stream, synced = open_points(scan), set()
+    sync, note = os.fsync, store_module.write_json
+
+    def noted(path, content):
+        for name in ('points', 'colors', 'rows'):
+            facts = (tmp_path / name).stat()
+            assert (facts.st_ino, facts.st_size) in synced, name
+        return note(path, content)
+
+    def sync_noted(handle):
+        synced.add((os.fstat(handle).st_ino, os.fstat(handle).st_size))
+        sync(handle)
+
+    monkeypatch.setattr(os, 'fsync', sync_noted)
+    monkeypatch.setattr(store_module, 'write_json', noted)
+    facts = survey(stream)
+    grid = TileGrid.over(facts.low, facts.high, 4.0, 1.0)
+    TileStore(tmp_path, grid, facts).fill(stream, 1.0)
+    # Neither a new store nor one that is there is used with the survey of other points.
+    facts.num_points -= 1
+    for folder in (tmp_path, tmp_path / 'new'):
+        with pytest.raises(FileFormatError, match='9,000 points were sorted .* counted 8,999'):
+            TileStore(folder, grid, facts).fill(stream, 1.0)
 
 
 def test_bad_points_and_far_away_scans(tmp_path):
@@ -203,19 +168,51 @@ def test_one_tile_is_the_run_without_tiles(tmp_path, segmenter, scan):
         assert members[starts[k] : starts[k + 1]].tolist() == np.flatnonzero(mask).tolist()
 
 
-def test_tiles_that_decode_everything_at_once_agree_with_the_whole(tmp_path, segmenter, scan):
-    expected = segmenter.set_scene(scan) and segmenter.predict(['semantic', 'panoptic'])
-    options = TileOptions(4.0, 2.0, math.inf)
-    done = segment_tiles(segmenter, scan, tmp_path, options, tasks=['semantic', 'panoptic'])
-    assert done.report['tiles']['num_tiles'] == 3
-    arrays = read_npz_arrays(tmp_path / 'result.npz')
-    superpoints = expected.scene.superpoints
-    assert abs(int(arrays['superpoints'].max()) - int(superpoints.max())) <= 3
-    assert np.mean(arrays['semantic'] == expected.semantic) > 0.95
+def two_rooms() -> PointScene:
+    """Two furnished rooms side by side, 7.5 x 4.4 m."""
+    points, colors, x = [], [], 0.0
+    for number in (0, 3):
+        rng = np.random.default_rng([1, number])
+        room = make_room('rooms-v1', rng)
+        scanned = scan_room(room, rng, spacing=0.045)
+        low, high = room.polygon.min(axis=0), room.polygon.max(axis=0)
+        points.append(scanned.points - [*low, 0] + [x, 0, 0])
+        colors.append(scanned.colors)
+        x += high[0] - low[0] + 0.15
+    return PointScene.from_arrays(np.concatenate(points), np.concatenate(colors))
 
 
-def test_files_of_a_result_belong_together(tmp_path, segmenter, scan):
+def best_overlaps(reference: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """Best IoU that ``other`` has for each object of ``reference``; -1 is no object."""
+    table = np.zeros((reference.max() + 2, other.max() + 2))
+    np.add.at(table, (reference + 1, other + 1), 1)
+    sums = table.sum(1, keepdims=True), table.sum(0, keepdims=True)
+    iou = (table / np.maximum(sums[0] + sums[1] - table, 1))[1:, 1:]
+    return iou[sums[0][1:, 0] > 0].max(axis=1)
+
+
+def test_tiles_that_decode_everything_at_once_find_the_objects_of_the_whole(tmp_path):
+    """With weights that know objects: those of others depend on the last digit."""
+    segmenter, scan = Segmenter.from_pretrained(device='cpu'), two_rooms().save(tmp_path / 'a.ply')
+    segmenter.set_scene(scan)
+    whole = segmenter.predict(['semantic', 'panoptic'])
+    options, out = TileOptions(4.0, 1.5, math.inf), tmp_path / 'out'
+    done = segment_tiles(segmenter, scan, out, options, tasks=['semantic', 'panoptic'])
+    assert done.report['tiles']['num_tiles'] == 6 and done.report['tiles']['num_windows'] == 1
+    arrays = read_npz_arrays(out / 'result.npz')
+    assert np.mean(arrays['semantic'] == whole.semantic) > 0.98
+    # Classes 0 and 1 are wall and floor.
+    expected = np.where(whole.panoptic_semantic > 1, whole.panoptic_instance, -1)
+    found = np.where(arrays['panoptic_semantic'] > 1, arrays['panoptic_instance'], -1)
+    best = best_overlaps(expected, found)
+    assert len(best) > 15
+    assert np.mean(best >= 0.9) >= 0.95
+
+
+def test_files_of_a_result_belong_together(tmp_path, segmenter, scan, monkeypatch):
+    monkeypatch.setattr(output, 'ROWS', 1000)
     done = segment_tiles(segmenter, scan, tmp_path / 'out', TileOptions(4.0, 1.0, 4.0), scale=1.0)
+    assert done.report['tiles']['overlap'] == 1.0
     assert not (tmp_path / 'out' / 'tiles.work').exists()
     arrays = read_npz_arrays(tmp_path / 'out' / 'result.npz')
     count = len(arrays['points'])
@@ -257,6 +254,72 @@ def test_a_run_that_was_stopped_goes_on_and_gives_the_same(tmp_path, segmenter, 
     a, b = (read_npz_arrays(tmp_path / name / 'result.npz') for name in ('whole', 'stopped'))
     assert a.keys() == b.keys()
     assert all(np.array_equal(a[name], b[name]) for name in a)
+
+
+def tree(folder) -> dict[str, bytes]:
+    paths = (path for path in folder.iterdir() if path.is_file() and path.name != '.tiles.lock')
+    return {path.name: path.read_bytes() for path in paths}
+
+
+def test_an_old_result_stays_until_all_of_the_new_one_is_written(
+    tmp_path, segmenter, scan, monkeypatch
+):
+    options, more = TileOptions(4.0, 1.0, 4.0), {'overwrite': True, 'tasks': ['semantic']}
+    segment_tiles(segmenter, scan, tmp_path, options, tasks=['semantic', 'panoptic'])
+    old, write = tree(tmp_path), output.write_npz_pieces
+
+    def full(path, arrays):
+        raise FileWriteError('no room', errno.ENOSPC)
+
+    monkeypatch.setattr(output, 'write_npz_pieces', full)
+    with pytest.raises(FileWriteError, match='no room'):
+        segment_tiles(segmenter, scan, tmp_path, options, **more)
+    assert tree(tmp_path) == old and len(old) == 4
+    monkeypatch.setattr(output, 'write_npz_pieces', write)
+    done = segment_tiles(segmenter, scan, tmp_path, options, **more)
+    assert {path.name for path in done.paths} == tree(tmp_path).keys()
+    assert tree(tmp_path).keys() == {'semantic.ply', 'result.npz', 'result.json'}
+
+
+def test_one_run_at_a_time_and_lack_of_memory_is_explained(tmp_path, segmenter, scan, monkeypatch):
+    def large(*args):
+        with pytest.raises(ConfigError, match=rf'another run .*\(process {os.getpid()} on this'):
+            segment_tiles(segmenter, scan, tmp_path, TileOptions(5.0, 1.0), overwrite=True)
+        assert (tmp_path / 'tiles.work' / 'job.json').is_file()
+        raise MemoryError
+
+    monkeypatch.setattr(segmenter.model.backbone, 'forward', large)
+    # The second time shows that the first has let go of the folder.
+    for _ in range(2):
+        with pytest.raises(OutOfMemoryError, match=r'in tiles needs more .*--decode-window 5m'):
+            segment_tiles(segmenter, scan, tmp_path, TileOptions(4.0, 1.0))
+
+
+def test_another_number_of_features_is_another_job(tmp_path, segmenter):
+    scene = building(2000)
+    rows = np.concatenate([scene.points, scene.colors], axis=1).astype(np.float32)
+    rows.tofile(tmp_path / 'scan.bin')
+    for number, message in ((6, 'stopped'), (4, 'work files of another scan')):
+        with pytest.MonkeyPatch.context() as patch, pytest.raises(ConfigError, match=message):
+            patch.setattr(job, 'cut_tile', stopped)
+            segment_tiles(
+                segmenter, tmp_path / 'scan.bin', tmp_path / 'out', num_features=number, scale=0.5
+            )
+
+
+def stopped(*_):
+    raise ConfigError('stopped')
+
+
+def test_a_model_without_closed_set(tmp_path, scan):
+    config = tiny_config()
+    config.pop('type')
+    open_task = {**config['tasks']['open_vocabulary'], 'queries': {}}
+    model = UnifiedSegmentor(**{**config, 'tasks': {'open_vocabulary': open_task}})
+    options, names = TileOptions(4.0, 1.0), ['chair', 'table']
+    done = segment_tiles(Segmenter(model), scan, tmp_path, options, vocabulary=names)
+    assert done.report['tasks']['open_vocabulary']['vocabulary'] == names
+    assert (tmp_path / 'open_vocabulary.ply').is_file()
 
 
 def test_what_does_not_go_in_tiles_is_said_first(tmp_path, segmenter, scan):

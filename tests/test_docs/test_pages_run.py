@@ -20,10 +20,12 @@ from pathlib import Path
 
 import pytest
 from conftest import REPO_ROOT
+from mmengine.registry import Registry as MMEngineRegistry
 
 from tests.test_docs.not_run import NOT_RUN
 from tests.test_docs.pages import Step, is_config, pages, steps, title, words
 from tests.test_docs.stand_ins import StandIns
+from unison3d import registry as registries
 from unison3d.cli.main import main, parse_arguments
 from unison3d.io.config_files import find_package_config, read_config_file
 
@@ -63,11 +65,21 @@ def reader(stand_ins, tmp_path, monkeypatch) -> Iterator[Path]:
     monkeypatch.setattr(ViewerApp, 'wait', leave)
     before = set(sys.modules)
     yield tmp_path / 'clone'
-    for name in set(sys.modules) - before:
-        if not getattr(sys.modules[name], '__file__', None):
-            continue
-        if str(tmp_path) in sys.modules[name].__file__:
-            del sys.modules[name]
+    files = {
+        name: getattr(sys.modules[name], '__file__', None) for name in set(sys.modules) - before
+    }
+    forget({name for name, file in files.items() if file and str(tmp_path) in file})
+
+
+def forget(modules: set[str]) -> None:
+    """Make the next page import these anew: they were files of this one."""
+    for name in modules:
+        del sys.modules[name]
+    for registry in vars(registries).values():
+        if isinstance(registry, MMEngineRegistry):
+            for name, part in list(registry.module_dict.items()):
+                if part.__module__ in modules:
+                    del registry.module_dict[name]
 
 
 @pytest.mark.parametrize('page', pages())

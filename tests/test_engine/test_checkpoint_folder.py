@@ -206,6 +206,96 @@ def test_pickles_need_trust(tmp_path):
     assert mark.is_dir()
 
 
+@pytest.mark.parametrize('kind', ['best', 'save_optimizer', 'save_param_scheduler'])
+def test_a_checkpoint_without_optimiser_or_schedule_is_not_resumed(tmp_path, kind):
+    options = {'save_best': 'mean'} if kind == 'best' else {'save_best': None, kind: False}
+    hooks = best_hook(**options)
+    make_runner(tmp_path, {**EPOCHS, 'max_epochs': 1}, default_hooks=hooks).train()
+    start = kind if kind == 'best' else 'latest'
+    missing = 'param_schedulers' if kind == 'save_param_scheduler' else 'optimizer'
+    runner = make_runner(tmp_path, EPOCHS, default_hooks=hooks, resume=True, load_from=start)
+    with pytest.raises(CheckpointError, match=f"no '{missing}' to continue.*set load_from"):
+        runner.train()
+    # Who asks for that gets it.
+    runner.resume(start, resume_optimizer=False, resume_param_scheduler=False)
+    assert (runner.epoch, runner.iter) == (1, 3)
+
+
+class Places(Hook):
+    """Which batches of which epochs were trained on, and after which epochs it was validated."""
+
+    def __init__(self) -> None:
+        self.batches: list[tuple[int, int]] = []
+        self.ended: list[int] = []
+        self.validated: list[int] = []
+
+    def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None) -> None:
+        self.batches.append((runner.epoch, batch_idx))
+        if self.end_of_epoch(runner.train_dataloader, batch_idx):
+            self.ended.append(runner.epoch)
+
+    def after_val_epoch(self, runner, metrics=None) -> None:
+        self.validated.append(runner.epoch)
+
+
+@pytest.mark.parametrize(('batch_size', 'length'), [(2, 3), (6, 1)], ids=['longer', 'shorter'])
+@pytest.mark.parametrize(
+    ('by_epoch', 'done', 'inside'),
+    [(True, 2, False), (False, 2, False), (False, 3, True)],
+    ids=['between', 'last iteration', 'inside'],
+)
+def test_resume_with_another_length_of_an_epoch(
+    tmp_path, batch_size, length, by_epoch, done, inside
+):
+    """Two iterations an epoch at first; as with another number of processes."""
+    train_cfg = {'by_epoch': True, 'max_epochs': 3, 'val_interval': 1}
+    checkpoint = {'type': 'CheckpointHook', 'by_epoch': by_epoch, 'interval': 1}
+
+    def runner(size, *hooks, **changes):
+        made = make_runner(
+            tmp_path, train_cfg, default_hooks={'checkpoint': checkpoint}, custom_hooks=list(hooks),
+            log_level='WARNING', **changes,
+        )  # fmt: skip
+        made._train_dataloader['batch_size'] = size
+        return made
+
+    with pytest.raises(Stop):
+        runner(3, StopIn(1) if by_epoch else StopAt(done)).train()
+    places = Places()
+    resumed = runner(batch_size, places, resume=True)
+    warned = []
+    resumed.logger.warning = lambda text, *rest: warned.append(str(text))
+    resumed.train()
+    assert places.batches == [(epoch, row) for epoch in (1, 2) for row in range(length)]
+    assert places.ended == [1, 2]
+    # That of the first epoch is made up for where its end was not reached.
+    assert places.validated == ([1, 2, 3] if not inside and not by_epoch else [2, 3])
+    assert resumed.iter == resumed.max_iters == done + 2 * length
+    assert sum('this epoch begins again' in text for text in warned) == inside
+    if by_epoch or length == 1:
+        return
+    # The place in such an epoch is known as in any other.
+    (tmp_path / 'last_checkpoint').write_text(f'iter_{done + 1}.pth')
+    places = Places()
+    runner(batch_size, places, resume=True).train()
+    assert places.batches == [(1, 1), (1, 2), (2, 0), (2, 1), (2, 2)]
+
+
+def test_leftovers_of_a_kill_are_removed(tmp_path):
+    """Also of exported weights, and in the folder of a hook that has its own."""
+    hooks = best_hook(save_best=None, out_dir=str(tmp_path / 'store'))
+    folders = [tmp_path / 'work', tmp_path / 'store' / 'work']
+    for folder in folders:
+        folder.mkdir(parents=True)
+        for name in ('.weights.12-abcd.tmp.safetensors', '.epoch_1.12-abcd.tmp.pth',
+                     '.last_checkpoint.12-abcd.tmp', '.kept.tmp.pth'):  # fmt: skip
+            (folder / name).touch()
+    make_runner(folders[0], {**EPOCHS, 'max_epochs': 1}, default_hooks=hooks).train()
+    for folder in folders:
+        assert [path.name for path in folder.glob('.*.tmp*')] == ['.kept.tmp.pth']
+    assert (folders[1] / 'epoch_1.pth').is_file()
+
+
 class MakesFolder:
     def __init__(self, path) -> None:
         self.path = str(path)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -14,8 +15,9 @@ from tests.faults.kills import context
 from tests.test_engine.stopping_worker import train
 from tests.test_engine.test_runner import EPOCHS, assert_same
 from tests.test_engine.toy import make_runner
-from unison3d.engine import read_checkpoint
+from unison3d.engine import read_checkpoint, stopping
 from unison3d.engine.checkpoint_folder import find_checkpoint
+from unison3d.engine.hooks import stop_hook
 from unison3d.errors import ConfigError, TrainingStopped, Unison3DError
 
 pytestmark = pytest.mark.skipif(os.name != 'posix', reason='signals of POSIX')
@@ -94,6 +96,37 @@ def test_sigterm_saves_and_exits(tmp_path, wholes, kind, place, workers, done):
     assert not list(tmp_path.glob('stopped_*'))
 
 
+def test_a_worker_whose_time_is_over_does_not_disturb_a_save(tmp_path, monkeypatch):
+    """PyTorch would raise in the middle of it, had a signal ended the worker."""
+    monkeypatch.setattr(stopping, 'WORKER_GRACE', 0.1)
+    runner = make_runner(tmp_path, EPOCHS)
+    runner._train_dataloader['num_workers'] = 1
+    batches = iter(runner.build_train_loop(runner._train_loop).dataloader)
+    next(batches)
+    (worker,) = batches._workers
+    os.kill(worker.pid, signal.SIGTERM)
+    worker.join(SECONDS)
+    # Here the handler of PyTorch runs.
+    time.sleep(0.05)
+    assert worker.exitcode == 0
+    batches._shutdown_workers()
+
+
+@pytest.mark.parametrize('batches', [1, 3])
+def test_all_processes_ask_equally_often_in_a_validation(monkeypatch, batches):
+    """The other one has two batches: without rounding up, shares may differ."""
+    asked = []
+    request = SimpleNamespace(requested=lambda: asked.append(1))
+    runner = SimpleNamespace(iter=4, val_dataloader=range(batches), stop_request=request, hooks=[])
+    monkeypatch.setattr(stop_hook, '_least_of_all', lambda count: min(count, 2))
+    hook = stop_hook.StopHook()
+    hook.before_val_epoch(runner)
+    for row in range(batches):
+        hook.after_val_iter(runner, row)
+    hook.after_val_epoch(runner)
+    assert len(asked) == min(batches, 2) + 1
+
+
 @pytest.mark.fault
 def test_a_dead_worker_is_named_within_a_minute(tmp_path):
     begin = time.monotonic()
@@ -151,7 +184,8 @@ def test_no_memory_names_the_knobs(tmp_path, make):
     runner = make_runner(tmp_path, EPOCHS, custom_hooks=[RunOut(make())])
     with pytest.raises(Unison3DError) as caught:
         runner.train()
-    for knob in ('train_dataloader.batch_size', 'accumulative_counts', 'max_points', '--amp'):
+    for knob in ('train_dataloader.batch_size', 'accumulative_counts', 'max_iters', 'max_points',
+                 '--amp'):  # fmt: skip
         assert knob in str(caught.value)
 
 

@@ -12,7 +12,7 @@ import torch
 from mmengine.hooks import Hook
 
 from tests.test_engine.test_accumulation import PlainModel, Rows
-from tests.test_engine.toy import DrawnData, ToyMetric, make_runner
+from tests.test_engine.toy import DrawnData, ToyData, ToyMetric, make_runner
 
 ITERATIONS = 6
 SHARDED = {'model_wrapper_cfg': {'type': 'FullySharded'}}
@@ -51,16 +51,28 @@ def noisy(folder: Path, hooks: list[Hook]):
         'collate_fn': {'type': 'default_collate'},
         'sampler': {'type': 'ResumableSampler'},
     }
+    # Two batches in one process and one in the other.
+    validation = {
+        **loader,
+        'dataset': Five(),
+        'sampler': {'type': 'DefaultSampler', 'round_up': False},
+    }
     checkpoint = {'type': 'CheckpointHook', 'interval': 2, 'by_epoch': False}
     return make_runner(
         folder,
         {'by_epoch': False, 'max_iters': 8, 'val_interval': 4},
         train_dataloader=loader,
+        val_dataloader=validation,
         default_hooks={'checkpoint': checkpoint, 'ema': {'type': 'EMAHook', 'momentum': 0.1}},
         custom_hooks=hooks,
         resume=True,
         launcher='pytorch',
     )
+
+
+class Five(ToyData):
+    def __len__(self) -> int:
+        return 5
 
 
 class KeepLosses(Hook):

@@ -25,7 +25,7 @@ __all__ = [
 POINTER = 'last_checkpoint'
 BEST_POINTER = 'best_checkpoint'
 # As unison3d.io.atomic names files that are being written.
-_UNFINISHED = re.compile(r'\..+\.\d+-[0-9a-f]+\.tmp(\.pth|\.py)?')
+_UNFINISHED = re.compile(r'\..+\.\d+-[0-9a-f]+\.tmp(\.\w+)?')
 _POINTERS = {'latest': POINTER, 'best': BEST_POINTER}
 
 
@@ -81,9 +81,9 @@ def checkpoints_newest_first(work_dir: str | Path) -> list[Path]:
     return [newest or pointer.parent / named.name, *ordered]
 
 
-def remove_unfinished(work_dir: str | Path) -> None:
+def remove_unfinished(folder: str | Path) -> None:
     """Remove what a killed training has left of files it was writing; for the only one at work."""
-    for path in Path(work_dir).iterdir():
+    for path in Path(folder).glob('.*'):
         if _UNFINISHED.fullmatch(path.name):
             path.unlink(missing_ok=True)
 

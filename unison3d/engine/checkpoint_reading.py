@@ -110,7 +110,7 @@ class CheckpointReading:
         """Continue a run: weights, optimiser, schedulers, counters, logs and random state.
 
         Raises:
-            CheckpointError: the file holds weights only, or does not fit.
+            CheckpointError: the file lacks what is to be continued, or does not fit.
         """
         place = get_device() if map_location == 'default' else map_location
         checkpoint = self.load_checkpoint(filename, map_location=place, strict=True)
@@ -120,17 +120,29 @@ class CheckpointReading:
                 f'{filename}: holds weights, but no state of a training run to continue. '
                 'To start from these weights, set load_from and leave resume out.'
             )
+        # Without them the optimiser or the schedule would begin anew, and nobody would know.
+        scheduled = resume_param_scheduler and self.param_schedulers is not None
+        for key, wanted in (('optimizer', resume_optimizer), ('param_schedulers', scheduled)):
+            if wanted and key not in checkpoint:
+                raise UnreadableCheckpointError(
+                    f'{filename}: holds weights and counters, but no {key!r} to continue, as the '
+                    'best checkpoints do and those of save_optimizer=False or '
+                    'save_param_scheduler=False. Resume the latest one, or start from these '
+                    'weights: set load_from and leave resume out.'
+                )
         self.train_loop._epoch = int(meta['epoch'])
         self.train_loop._iter = int(meta['iter'])
+        if hasattr(self.train_loop, 'enter_epoch'):
+            self.train_loop.enter_epoch(meta)
         self._compare_settings(meta)
         self.message_hub.load_state_dict(unpack_message_hub(on_cpu(checkpoint['message_hub'])))
-        if resume_optimizer and 'optimizer' in checkpoint:
+        if resume_optimizer:
             self.optim_wrapper = self.build_optim_wrapper(self.optim_wrapper)
             self.optim_wrapper.load_state_dict(checkpoint['optimizer'])
             if isinstance(self.optim_wrapper, OptimWrapper):
                 shard_optimizer(self.optim_wrapper.optimizer)
             self._continue_accumulation(checkpoint.get('gradients', {}))
-        if resume_param_scheduler and 'param_schedulers' in checkpoint:
+        if scheduled:
             self.param_schedulers = self.build_param_scheduler(self.param_schedulers)
             set_states(self.param_schedulers, on_cpu(checkpoint['param_schedulers']))
         self._random_state_to_continue = self._own_random_state(checkpoint)

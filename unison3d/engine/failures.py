@@ -44,8 +44,9 @@ def explained_failures() -> Iterator[None]:
             raise Unison3DError(
                 f'The memory of the {place} is too small for a step of this training '
                 f'({(text.splitlines() or [type(error).__name__])[0]}). In this order: halve '
-                'train_dataloader.batch_size and double optim_wrapper.accumulative_counts; lower '
-                'max_points of CropScene in the pipeline; train with --amp; lower '
-                'train_dataloader.num_workers. Then go on with --resume.'
+                'train_dataloader.batch_size and double optim_wrapper.accumulative_counts '
+                '(max_iters and val_interval count iterations: double them too where the training '
+                'has max_iters); lower max_points of CropScene in the pipeline; train with --amp; '
+                'lower train_dataloader.num_workers. Then go on with --resume.'
             ) from error
         raise

@@ -72,21 +72,51 @@ class ResumableEpochBasedTrainLoop(EpochBasedTrainLoop):
 
     The batches of the epoch that were seen are made again and thrown away, under the random
     numbers that the epoch began with; then the generators are put to the state in the checkpoint.
+    Where an epoch has become shorter or longer (another batch size, number of processes or data
+    set), there is no such place in it: it begins again. Iterations count on either way.
 
     Arguments are those of :class:`mmengine.runner.EpochBasedTrainLoop`.
 
     Attributes:
+        epoch_began: the iterations that were done when the running epoch began.
         random_state_of_epoch: that of the generators when the running epoch began; None between
             two epochs.
     """
 
     continues_random_state = True
+    epoch_began: int = 0
     random_state_of_epoch: dict[str, Any] | None = None
+
+    def place_in_epoch(self, meta: dict[str, Any]) -> dict[str, int]:
+        """What a checkpoint keeps for :meth:`enter_epoch`, given its ``epoch`` and ``iter``."""
+        ended = meta['epoch'] > self._epoch
+        return {
+            'epoch_length': len(self.dataloader),
+            'epoch_began': meta['iter'] if ended else self.epoch_began,
+        }
+
+    def enter_epoch(self, meta: dict[str, Any]) -> None:
+        """Go on where a checkpoint was taken; epoch and iteration are set already."""
+        length = len(self.dataloader)
+        # Earlier versions kept neither.
+        length_before = int(meta.get('epoch_length', length))
+        seen = self._iter - int(meta.get('epoch_began', self._epoch * length_before))
+        if length_before != length and seen == length_before:
+            # All of the epoch but its end, at which hooks and validation may be due.
+            seen = length
+        elif seen and (length_before != length or not 0 <= seen <= length):
+            self.runner.logger.warning(
+                f'The checkpoint was taken inside of epoch {self._epoch + 1}, when an epoch had '
+                f'another length than its {length} iterations now: this epoch begins again.'
+            )
+            seen = 0
+        self.epoch_began = self._iter - seen
+        self._max_iters = self.epoch_began + (self._max_epochs - self._epoch) * length
 
     def run(self) -> Any:
         """Launch training and return the model."""
         self.runner.call_hook('before_train')
-        between = self._iter == self._epoch * len(self.dataloader)
+        between = self._iter == self.epoch_began
         if between and _misses_validation(self.runner, self._iter) and self._validates_now():
             self.runner.val_loop.run()
         while self._epoch < self._max_epochs and not self.stop_training:
@@ -99,7 +129,7 @@ class ResumableEpochBasedTrainLoop(EpochBasedTrainLoop):
 
     def run_epoch(self) -> None:
         """One epoch, or what is left of it."""
-        seen = self._iter - self._epoch * len(self.dataloader)
+        seen = self._iter - self.epoch_began
         self.runner.call_hook('before_train_epoch')
         self.runner.model.train()
         resumed = self.runner.take_random_state()
@@ -117,6 +147,7 @@ class ResumableEpochBasedTrainLoop(EpochBasedTrainLoop):
         self.random_state_of_epoch = None
         self.runner.call_hook('after_train_epoch')
         self._epoch += 1
+        self.epoch_began = self._iter
 
     def _validates_now(self) -> bool:
         due = self._epoch % self.val_interval == 0 or self._epoch == self._max_epochs

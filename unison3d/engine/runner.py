@@ -250,6 +250,8 @@ class SafeRunner(CheckpointReading, Runner):
         # The hook asks at the end of an epoch or iteration, before the loop has counted it.
         meta.setdefault('epoch', self.epoch + 1 if by_epoch else self.epoch)
         meta.setdefault('iter', self.iter if by_epoch else self.iter + 1)
+        if hasattr(self.train_loop, 'place_in_epoch'):
+            meta.update(self.train_loop.place_in_epoch(meta))
         meta.update(
             cfg=self.cfg.pretty_text,
             seed=self.seed,

@@ -78,8 +78,10 @@ class LingeringWorker:
 
 def _linger(number: int, frame: FrameType | None) -> None:
     if signal.getitimer(signal.ITIMER_REAL)[0] == 0:
-        signal.signal(signal.SIGALRM, signal.SIG_DFL)
-        signal.alarm(WORKER_GRACE)
+        # PyTorch raises in the main process, wherever that is (in a save, for one), when a signal
+        # ends a worker. It minds a worker that exits well when it asks for its next batch.
+        signal.signal(signal.SIGALRM, lambda *_: os._exit(0))
+        signal.setitimer(signal.ITIMER_REAL, WORKER_GRACE)
 
 
 @contextmanager

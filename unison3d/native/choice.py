@@ -85,14 +85,17 @@ class Choice:
             self._inside.reset(token)
 
 
+#: What a package that is half there raises when it is imported.
+_BROKEN = (ImportError, OSError, RuntimeError, AttributeError, LookupError, TypeError, ValueError)
+
+
 def import_problem(module: str) -> str:
     """Why a module cannot be imported, in a few words; empty if it can."""
     try:
         importlib.import_module(module)
     except ModuleNotFoundError as error:
         return str(error)
-    except Exception as error:
-        # Compiled for another torch or CUDA, most often. What a package that is half there raises
-        # is anybody's guess, AttributeError for one.
+    except _BROKEN as error:
+        # Compiled for another torch or CUDA, most often.
         return str(error).partition('\n')[0] or type(error).__name__
     return ''

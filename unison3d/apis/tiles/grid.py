@@ -22,7 +22,8 @@ class TileGrid:
         low: float64, (2,). Corner of the first tile, metres.
         size: float64, (2,). Edges of a tile, metres.
         shape: tiles along x and y; tile ``i * shape[1] + j`` is the j-th along y of column i.
-        margin: metres that a tile is widened by on each side; at most an edge.
+        margin: metres that a tile is widened by on each side; at most an edge along the axes that
+            have more than one tile.
     """
 
     low: np.ndarray
@@ -47,7 +48,8 @@ class TileGrid:
             )
         size = np.maximum(extent / counts, 1e-6)
         shape = int(counts[0]), int(counts[1])
-        return cls(np.asarray(low, np.float64)[:2].copy(), size, shape, min(margin, *size))
+        margin = float(min([margin, *size[counts > 1]]))
+        return cls(np.asarray(low, np.float64)[:2].copy(), size, shape, margin)
 
     def __len__(self) -> int:
         return self.shape[0] * self.shape[1]
@@ -76,6 +78,7 @@ class TileGrid:
 
     def overlapping(self, tile: int) -> list[int]:
         """Later tiles whose widened rectangle meets that of this one, ascending."""
-        # Two widened rectangles meet up to so many tiles apart.
-        reach = max(1, math.ceil(1 + 2 * self.margin / self.size.min() - 1e-9) - 1)
+        # Two widened rectangles meet up to so many tiles apart, along the axes that have several.
+        edge = self.size[np.array(self.shape) > 1].min(initial=np.inf)
+        reach = max(1, math.ceil(1 + 2 * self.margin / edge - 1e-9) - 1)
         return [other for other in self.around(tile, reach) if other > tile]

@@ -1,7 +1,8 @@
 """Segment a scan in tiles, from the file to the files of the result.
 
 Every tile and every window leaves a file in ``tiles.work`` of the output folder, so a run that was
-stopped goes on where it was; the folder goes when the result is there.
+stopped goes on where it was; the folder goes when the result is there. The result is written there
+too, and takes the place of an earlier one when all of it is on the disk.
 """
 
 from __future__ import annotations
@@ -18,29 +19,33 @@ from typing import TYPE_CHECKING, Any
 from mmengine.logging import print_log
 
 from unison3d.apis.answers import task_settings
-from unison3d.apis.exports import remove_exports
 from unison3d.apis.questions import as_tasks, as_vocabulary
-from unison3d.apis.result_files import RESULT_FILES
 from unison3d.apis.tiles.encoding import encode_tile, gather_features
+from unison3d.apis.tiles.folder import check_out, claim, only_run, replace_result
 from unison3d.apis.tiles.grid import TileGrid
 from unison3d.apis.tiles.merging import merge_maps, merge_masks, merge_panoptic
-from unison3d.apis.tiles.output import OVERVIEW_PLY, ResultWriter, TileAnswers
+from unison3d.apis.tiles.output import ResultWriter, TileAnswers
 from unison3d.apis.tiles.store import TileStore
 from unison3d.apis.tiles.superpoints import cut_tile, join_tiles
 from unison3d.apis.tiles.survey import Survey, survey
 from unison3d.apis.tiles.windows import WindowDecoder
 from unison3d.errors import ConfigError
-from unison3d.io.json_files import read_json, to_plain, write_json
+from unison3d.io.json_files import read_json, to_plain
 from unison3d.io.point_stream import PointStream, open_points
+from unison3d.native.memory import memory_explained
+from unison3d.structures import SCANNET20
 from unison3d.version import __version__
 
 if TYPE_CHECKING:
     from unison3d.apis.segmenter import Segmenter
 
-WORK_FOLDER = 'tiles.work'
-_OWN_FILES = (*RESULT_FILES, OVERVIEW_PLY)
 #: Tasks that are answered in tiles.
 TILED_TASKS = ('semantic', 'instance', 'panoptic', 'open_vocabulary')
+_MEMORY_ADVICE = (
+    'What is done so far is kept: give the command again with smaller windows (--decode-window 5m) '
+    'or on the CPU where a GPU ran out (--device cpu). Smaller tiles (--tile 4m) take less as '
+    'well; they begin anew and need --overwrite.'
+)
 
 
 @dataclass(frozen=True)
@@ -107,6 +112,7 @@ class TiledResult:
         return '\n'.join([*lines, f'  time             {steps}'])
 
 
+@memory_explained('Segmenting this scan in tiles', _MEMORY_ADVICE)
 def segment_tiles(
     segmenter: Segmenter,
     path: str | Path,
@@ -142,21 +148,44 @@ def segment_tiles(
 
     Raises:
         ConfigError: options, tasks or a model that tiles do not work with, a folder that holds
-            something else, or too little room on the disk.
+            something else or that another run is at work in, or too little room on the disk.
         FileFormatError, SceneError: the scan cannot be used.
+        OutOfMemoryError: a tile or a window is too large.
     """
     options = options or TileOptions()
     tasks, names = _questions(segmenter, tasks, vocabulary)
     out = Path(out)
-    work = out / WORK_FOLDER
+    check_out(out, overwrite)
     stream = open_points(path, num_features=num_features)
-    job = _job(segmenter, stream, options, on_bad, scale)
-    _claim(out, work, job, overwrite)
+    job = _job(segmenter, stream, options, on_bad, scale, num_features)
+    with only_run(out):
+        work = claim(out, job, overwrite)
+        done = _segment(segmenter, stream, work, options, tasks, names, on_bad, scale, found)
+        done.paths = replace_result(out, done.paths)
+        if not keep_work:
+            shutil.rmtree(work)
+    return done
+
+
+def _segment(
+    segmenter: Segmenter,
+    stream: PointStream,
+    work: Path,
+    options: TileOptions,
+    tasks: list[str],
+    names: list[str],
+    on_bad: str,
+    scale: float,
+    found: Survey | None,
+) -> TiledResult:
+    """All steps, up to a result in the work folder."""
     steps = _Steps()
     with steps('survey'):
         found = found or survey(stream, on_bad=on_bad, scale=scale)
         if not found.num_points:
-            raise ConfigError(f'{path}: has no points, so there are no tiles. Leave out --tile.')
+            raise ConfigError(
+                f'{stream.path}: has no points, so there are no tiles. Leave out --tile.'
+            )
     grid = TileGrid.over(found.low, found.high, options.tile, options.overlap)
     store = TileStore(work, grid, found)
     with steps('sorting'):
@@ -182,15 +211,16 @@ def segment_tiles(
             'weights': segmenter.metadata.get('weights'),
             'tiles': {
                 **{name: to_plain(value) for name, value in asdict(options).items()},
+                'overlap': float(grid.margin),
                 'num_tiles': len(store.tiles),
                 'num_windows': len(decoder.windows),
             },
         }
-        _clear(out)
-        paths = writer.write(out, more)
-    if not keep_work:
-        shutil.rmtree(work)
-    return TiledResult(paths, read_json(out / 'result.json'), steps.seconds)
+        result = work / 'result'
+        # Of a run that was stopped while it wrote.
+        shutil.rmtree(result, ignore_errors=True)
+        paths = writer.write(result, more)
+    return TiledResult(paths, read_json(result / 'result.json'), steps.seconds)
 
 
 class _Steps:
@@ -253,10 +283,10 @@ def _merge(
 ) -> TileAnswers:
     home, sizes = decoder.home, decoder.facts.sizes
     closed = segmenter.model.tasks['closed_set'] if 'closed_set' in segmenter.model.tasks else None
+    space = getattr(closed, 'label_space', SCANNET20)
     stuff = getattr(closed, 'panoptic_stuff', None)
     if stuff is None:
-        stuff = () if closed is None else closed.label_space.stuff
-    space = getattr(closed, 'label_space', None)
+        stuff = space.stuff
     merged = TileAnswers(tasks, space, tuple(stuff), names)
     if 'semantic' in tasks:
         merged.maps['semantic'] = merge_maps(found, 'semantic', home)
@@ -273,7 +303,12 @@ def _merge(
 
 
 def _job(
-    segmenter: Segmenter, stream: PointStream, options: TileOptions, on_bad: str, scale: float
+    segmenter: Segmenter,
+    stream: PointStream,
+    options: TileOptions,
+    on_bad: str,
+    scale: float,
+    num_features: int,
 ) -> dict[str, Any]:
     """What decides the files of tiles: two jobs with the same description share them."""
     digest = hashlib.sha256()
@@ -284,7 +319,7 @@ def _job(
         'version': __version__,
         'scan': [str(stream.path.resolve()), facts.st_size, facts.st_mtime_ns],
         'tiles': [options.tile, options.overlap],
-        'reading': [on_bad, scale],
+        'reading': [on_bad, scale, num_features],
         'weights': digest.hexdigest(),
     }
     return to_plain(description)
@@ -298,37 +333,3 @@ def _decoded_folder(
     asked = to_plain([repr(options.window), tasks, names, settings])
     digest = hashlib.sha256(json.dumps(asked, sort_keys=True).encode())
     return work / f'decoded_{digest.hexdigest()[:16]}'
-
-
-def _claim(out: Path, work: Path, job: dict[str, Any], overwrite: bool) -> None:
-    """Make the folders, or see whether what is there belongs to this job.
-
-    Raises:
-        ConfigError: a result, or the work files of another job, and ``overwrite`` is off.
-    """
-    results = [name for name in _OWN_FILES if (out / name).exists()]
-    path = work / 'job.json'
-    known = read_json(path) if path.is_file() else None
-    # Without result.json it is one that an earlier run of this job did not finish.
-    if results and not overwrite and (known != job or 'result.json' in results):
-        raise ConfigError(
-            f'{out} already holds a result ({results[0]}); pass overwrite=True (--overwrite) or '
-            'another folder'
-        )
-    if known == job:
-        print_log(f'{work}: going on with the work of an earlier run', logger='current')
-    elif work.exists():
-        if not overwrite:
-            raise ConfigError(
-                f'{work} holds work files of another scan, other weights or other options. Pass '
-                'overwrite=True (--overwrite) to begin anew, or another folder.'
-            )
-        shutil.rmtree(work)
-    write_json(path, job)
-
-
-def _clear(out: Path) -> None:
-    """Remove an earlier result, ``result.json`` first: from here on the folder claims nothing."""
-    for name in _OWN_FILES:
-        (out / name).unlink(missing_ok=True)
-    remove_exports(out)

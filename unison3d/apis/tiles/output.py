@@ -27,6 +27,8 @@ from unison3d.structures import LabelSpace
 OVERVIEW_PLY = 'overview.ply'
 #: Points of a scan that gets an overview, and of the overview at most.
 OVERVIEW_FROM, OVERVIEW_POINTS = 5_000_000, 2_000_000
+#: Rows of an array that are written at a time.
+ROWS = 1 << 20
 _GREY = np.array([0.72, 0.72, 0.72], np.float32)
 
 
@@ -171,7 +173,7 @@ class ResultWriter:
             'points': ArrayPieces(np.dtype(np.float32), (count, 3), points, compress=False),
             'origin': whole(self._store.found.origin),
             'scale': whole(np.float64(self._scale)),
-            'superpoints': whole(self._superpoints),
+            'superpoints': ArrayPieces(np.dtype(np.int32), (count,), self._superpoint_pieces()),
         }
         for name, values in self._answers.maps.items():
             narrow = values.astype(np.int32)
@@ -184,9 +186,13 @@ class ResultWriter:
             found[f'{task}_names'] = whole(np.array(self._answers.names(task), dtype=np.str_))
         return found
 
-    def _expanded(self, values: np.ndarray, rows: int = 1 << 20) -> Iterator[np.ndarray]:
-        for first in range(0, self._count, rows):
-            yield values[self._superpoints[first : first + rows]]
+    def _superpoint_pieces(self) -> Iterator[np.ndarray]:
+        for first in range(0, self._count, ROWS):
+            yield self._superpoints[first : first + ROWS]
+
+    def _expanded(self, values: np.ndarray) -> Iterator[np.ndarray]:
+        for superpoints in self._superpoint_pieces():
+            yield values[superpoints]
 
     def to_json(self) -> dict[str, Any]:
         """As :meth:`SceneResult.to_json`, without what only an ordinary run knows."""

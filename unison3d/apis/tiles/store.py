@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ import numpy as np
 
 from unison3d.apis.tiles.grid import TileGrid
 from unison3d.apis.tiles.survey import Survey, usable_pieces
-from unison3d.errors import ConfigError
+from unison3d.errors import ConfigError, FileFormatError
 from unison3d.io.atomic import atomic_path, writing
 from unison3d.io.json_files import read_json, write_json
 from unison3d.io.point_stream import PointStream
@@ -64,10 +65,12 @@ class TileStore:
 
         Raises:
             ConfigError: the disk is too small, or the scan has 2^31 points or more.
+            FileFormatError: other points than those of the survey.
         """
         done = self.folder / 'points.json'
         if done.is_file():
             self.starts = np.array(read_json(done)['starts'], np.int64)
+            self._check_count(stream)
             return
         count = self.found.num_points
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -76,6 +79,7 @@ class TileStore:
         for points, _, _ in self._pieces(stream, scale):
             per_tile += np.bincount(self.grid.of(points), minlength=len(self.grid))
         self.starts[1:] = np.cumsum(per_tile)
+        self._check_count(stream)
         names = ['points', 'rows'] + ['colors'] * self.found.has_color
         cursors, row = self.starts[:-1].copy(), 0
         with contextlib.ExitStack() as stack:
@@ -88,7 +92,19 @@ class TileStore:
                 row += len(points)
                 arrays = {'points': points, 'rows': rows, 'colors': colors}
                 self._scatter(files, cursors, arrays)
+            # The note that they are complete must not reach the disk before them.
+            for file in files.values():
+                file.flush()
+                os.fsync(file.fileno())
         write_json(done, {'starts': self.starts})
+
+    def _check_count(self, stream: PointStream) -> None:
+        if self.starts[-1] != self.found.num_points:
+            raise FileFormatError(
+                f'{stream.path}: {self.starts[-1]:,} points were sorted into tiles, the survey '
+                f'counted {self.found.num_points:,}. The scan was changed while it was read, or '
+                'the survey read it in another way; begin anew with --overwrite.'
+            )
 
     def _pieces(self, stream: PointStream, scale: float) -> Iterator[tuple]:
         for world, colors, kept in usable_pieces(stream, self.found, scale):

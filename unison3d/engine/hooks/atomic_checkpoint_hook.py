@@ -12,7 +12,7 @@ from mmengine.hooks import CheckpointHook
 from mmengine.runner import Runner
 
 from unison3d.engine.checkpoint import read_checkpoint, write_checkpoint
-from unison3d.engine.checkpoint_folder import BEST_POINTER, POINTER
+from unison3d.engine.checkpoint_folder import BEST_POINTER, POINTER, remove_unfinished
 from unison3d.errors import ConfigError
 from unison3d.io.atomic import atomic_write
 from unison3d.registry import HOOKS
@@ -49,6 +49,9 @@ class AtomicCheckpointHook(CheckpointHook):
 
     def before_train(self, runner: Runner) -> None:
         super().before_train(runner)
+        if is_main_process() and self.out_dir != runner.work_dir:
+            # The runner has done it in the work folder.
+            remove_unfinished(self.out_dir)
         # Of the run that is resumed; a validation that follows at once brings it up to date.
         self.last_ckpt = runner.message_hub.runtime_info.get('last_ckpt')
         # A resumed run may have been killed before it came to that.

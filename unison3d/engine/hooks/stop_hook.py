@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from mmengine.dist import is_main_process
+import torch
+from mmengine.dist import all_reduce, is_main_process
 from mmengine.hooks import EMAHook, Hook
 from mmengine.runner import Runner
 
@@ -31,17 +32,28 @@ class StopHook(Hook):
     # After the checkpoint hook, and whatever else belongs to the iteration.
     priority = 'LOWEST'
 
+    # Iterations of the running validation after which all processes ask together.
+    _num_asked = 0
+
     def after_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: dict | None = None
     ) -> None:
         if runner.stop_request.requested():
             self._stop(runner, runner.iter + 1)
 
+    def before_val_epoch(self, runner: Runner) -> None:
+        self._num_asked = 0
+        if _in_training(runner):
+            self._num_asked = _least_of_all(len(runner.val_dataloader))
+
+    def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
+        if _in_training(runner) and runner.stop_request.requested():
+            self._stop(runner, runner.iter)
+
     def after_val_iter(
         self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None
     ) -> None:
-        in_training = runner.iter > 0
-        if not in_training or not runner.stop_request.requested():
+        if batch_idx >= self._num_asked or not runner.stop_request.requested():
             return
         # Weights and random numbers of training come back, as at the end of the validation.
         for hook in runner.hooks:
@@ -61,3 +73,14 @@ class StopHook(Hook):
             f'SIGTERM has stopped the training after {done} iterations. Everything is saved in '
             f'{path}; continue with --resume.'
         )
+
+
+def _in_training(runner: Runner) -> bool:
+    return runner.iter > 0
+
+
+def _least_of_all(count: int) -> int:
+    """The smallest count of any process; they may have unequal shares of the data."""
+    least = torch.tensor(count)
+    all_reduce(least, op='min')
+    return int(least)
