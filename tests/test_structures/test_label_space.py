@@ -87,3 +87,44 @@ def test_frequency_groups():
     assert SCANNET200.index('mattress') in groups['common']
     with pytest.raises(VocabularyError, match='scannet20 has no head'):
         frequency_groups(SCANNET20)
+
+
+def test_described_in_a_config():
+    space = get_label_space({'name': 'mine', 'classes': ['wall', 'chair', 'lamp'], 'stuff': [0]})
+    assert (space.classes, space.stuff, space.raw_ids) == (
+        ('wall', 'chair', 'lamp'),
+        (0,),
+        (1, 2, 3),
+    )
+    assert space.palette.shape == (3, 3) and len(np.unique(space.palette, axis=0)) == 3
+    whole = {
+        'name': 'mine',
+        'classes': ['wall', 'chair'],
+        'stuff': [0],
+        'palette': [[1, 2, 3], [4, 5, 6]],
+        'raw_ids': [40, 7],
+        'aliases': {'seat': 'chair'},
+    }
+    space = get_label_space(whole)
+    assert space.from_raw([7, 40, 1]).tolist() == [1, 0, 2]
+    assert (space.index('seat'), space.palette.tolist()) == (1, whole['palette'])
+    assert 'mine' not in LABEL_SPACES
+
+
+@pytest.mark.parametrize(
+    ('change', 'reason'),
+    [
+        ({'name': 3}, 'have to be text'),
+        ({'classes': None}, 'not iterable'),
+        ({'stuff': [1]}, 'stuff classes first'),
+        ({'raw_ids': [1]}, '1 raw ids'),
+        ({'palette': [[0, 0]]}, 'palette of shape'),
+        ({'palette': [[999, 0, 0], [0, 0, 0]]}, 'no label space'),
+        ({'classses': []}, "'classses' is not one of"),
+    ],
+)
+def test_described_wrongly(change, reason):
+    with pytest.raises(VocabularyError, match=reason):
+        get_label_space({'name': 'mine', 'classes': ['wall', 'chair'], **change})
+    with pytest.raises(VocabularyError, match="'name' is missing"):
+        get_label_space({'classes': ['wall']})

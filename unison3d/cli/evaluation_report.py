@@ -59,7 +59,7 @@ def _picture(runner: Runner, index: int) -> np.ndarray | None:
     """Prediction beside truth; None where the scene has no points, or no task to draw."""
     import torch
 
-    from unison3d.structures.label_space import LABEL_SPACES, get_label_space
+    from unison3d.structures.label_space import LABEL_SPACES
     from unison3d.viewer.render import PointRenderer, contact_sheet
 
     loader = runner.test_loop.dataloader
@@ -71,14 +71,15 @@ def _picture(runner: Runner, index: int) -> np.ndarray | None:
     with torch.no_grad():
         (sample,) = runner.model.test_step(loader.collate_fn([item]))
     facts = getattr(loader.dataset, 'metainfo', {})
-    name = facts.get('label_space', 'scannet20')
-    if name not in LABEL_SPACES:
+    named = LABEL_SPACES.get(facts.get('label_space', 'scannet20'))
+    space = getattr(loader.dataset, 'label_space', named)
+    if space is None:
         return None
     # What is scored is what is drawn; the data set is asked where nothing scores the panoptic map.
     scored = (getattr(metric, 'stuff', None) for metric in runner.test_loop.evaluator.metrics)
     stuff = next((classes for classes in scored if classes is not None), None)
     stuff = facts.get('panoptic_stuff') if stuff is None else stuff
-    panels = scene_panels(sample, get_label_space(name), len(points), stuff)
+    panels = scene_panels(sample, space, len(points), stuff)
     if not panels:
         return None
     renderer = PointRenderer(points, width=640, height=480)

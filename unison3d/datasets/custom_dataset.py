@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import colorsys
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,7 +10,7 @@ import numpy as np
 from unison3d.datasets.processed_dataset import ProcessedSegDataset
 from unison3d.errors import ConfigError
 from unison3d.registry import DATASETS
-from unison3d.structures import LabelSpace
+from unison3d.structures.label_space import LabelSpace, spread_colors
 
 
 @DATASETS.register_module()
@@ -48,19 +47,7 @@ class CustomSegDataset(ProcessedSegDataset):
             name='custom',
             classes=classes,
             stuff=tuple(range(num_stuff)),
-            palette=_spread_colors(len(classes)) if palette is None else np.asarray(palette),
+            palette=spread_colors(len(classes)) if palette is None else np.asarray(palette),
             raw_ids=tuple(range(1, len(classes) + 1)) if raw_ids is None else tuple(raw_ids),
         )
         super().__init__(data_root, label_space=space, **kwargs)
-
-    def scene_key(self, info: dict) -> list:
-        """As in the base class, and the classes: every custom label space has the same name."""
-        space = self.label_space
-        return [*super().scene_key(info), space.classes, space.raw_ids, len(space.stuff)]
-
-
-def _spread_colors(count: int) -> np.ndarray:
-    """Hues a golden section apart, so that neighbours differ; uint8 (count, 3)."""
-    golden = (5**0.5 - 1) / 2
-    hues = (np.arange(count) * golden) % 1
-    return (255 * np.array([colorsys.hsv_to_rgb(hue, 0.65, 0.9) for hue in hues])).astype(np.uint8)

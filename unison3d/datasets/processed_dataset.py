@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -42,7 +43,7 @@ class ProcessedSegDataset(SceneDataset):
         ann_file: info file (``.pkl`` or ``.json``) below ``data_root``; '' lists the points folder.
         split_file: text file below ``data_root`` with a scan name per line; it chooses from the
             scans listed otherwise.
-        label_space: name of the label space of the semantic ids.
+        label_space: of the semantic ids, see :func:`~unison3d.structures.get_label_space`.
         fields: ``'unison3d'`` gives the sample of :class:`SceneDataset`; ``'published'`` gives
             file paths and sentences under the published names, for the transforms in
             :mod:`unison3d.datasets.transforms.published`.
@@ -72,7 +73,7 @@ class ProcessedSegDataset(SceneDataset):
         *,
         ann_file: str = '',
         split_file: str = '',
-        label_space: str | LabelSpace | None = None,
+        label_space: str | Mapping[str, Any] | LabelSpace | None = None,
         fields: Literal['unison3d', 'published'] = 'unison3d',
         superpoints: Literal['file', 'compute', 'voxels'] = 'file',
         normals: Literal['none', 'estimate'] = 'none',
@@ -189,8 +190,11 @@ class ProcessedSegDataset(SceneDataset):
         text = hashlib.sha256(
             json.dumps([info['sentences'], info['object_names']]).encode()
         ).hexdigest()
-        options = [self.label_space.name, self.superpoints, self.normals, info['num_features']]
-        return ['processed', files, text, *options]
+        space = self.label_space
+        # The classes too: two label spaces of people's own may have one name.
+        classes = [space.name, space.classes, space.raw_ids, len(space.stuff)]
+        options = [self.superpoints, self.normals, info['num_features']]
+        return ['processed', files, text, *classes, *options]
 
     def build_scene(self, info: dict) -> dict:
         """Read a scan and its labels."""

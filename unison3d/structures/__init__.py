@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING
 
 from unison3d.structures.camera import Camera
 from unison3d.structures.frame_set import Frame, FrameSet, read_frames
-from unison3d.structures.label_space import LABEL_SPACES, S3DIS, SCANNET20, SCANNET200, LabelSpace
+from unison3d.structures.label_space import (
+    LABEL_SPACES,
+    S3DIS,
+    SCANNET20,
+    SCANNET200,
+    LabelSpace,
+    get_label_space,
+)
 from unison3d.structures.point_scene import PointScene
 
 if TYPE_CHECKING:
@@ -31,6 +38,7 @@ __all__ = [
     'PointScene',
     'Prompts',
     'SceneSample',
+    'get_label_space',
     'points_in_boxes',
     'read_frames',
 ]

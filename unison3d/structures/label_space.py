@@ -9,10 +9,12 @@ array([ 0, 19, 20])
 
 from __future__ import annotations
 
+import colorsys
 import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -32,6 +34,7 @@ __all__ = [
     'LabelSpace',
     'frequency_groups',
     'get_label_space',
+    'spread_colors',
 ]
 
 _ASSETS = Path(__file__).parents[1] / 'assets'
@@ -234,19 +237,61 @@ LABEL_SPACES: dict[str, LabelSpace] = {
 }
 
 
-def get_label_space(name: str | LabelSpace) -> LabelSpace:
-    """The label space of this name, or the one handed in.
+def get_label_space(space: str | Mapping[str, Any] | LabelSpace) -> LabelSpace:
+    """The label space of this name, one described in a config, or the one handed in.
+
+    Args:
+        space: key of :data:`LABEL_SPACES`, or a dictionary, which goes into the weights of a model
+            as it is: ``name`` and ``classes``; and ``stuff`` (ids, none by default), ``palette``
+            (rows of red, green, blue; by default well-spread ones), ``raw_ids`` (by default
+            1 .. K, and 0 is no class) and ``aliases``.
 
     Raises:
-        VocabularyError: the name is not known.
+        VocabularyError: the name is not known, or the description does not make a label space.
     """
-    if isinstance(name, LabelSpace):
-        return name
-    if name not in LABEL_SPACES:
+    if isinstance(space, LabelSpace):
+        return space
+    if isinstance(space, Mapping):
+        return _described(space)
+    if space not in LABEL_SPACES:
         raise VocabularyError(
-            f'There is no label space "{name}". Known: {", ".join(sorted(LABEL_SPACES))}.'
+            f'There is no label space "{space}". Known: {", ".join(sorted(LABEL_SPACES))}. One of '
+            'your own is a dictionary: label_space=dict(name=..., classes=[...], stuff=[...]).'
         )
-    return LABEL_SPACES[name]
+    return LABEL_SPACES[space]
+
+
+def _described(space: Mapping[str, Any]) -> LabelSpace:
+    known = {'name', 'classes', 'stuff', 'palette', 'raw_ids', 'aliases'}
+    try:
+        unknown = sorted(space.keys() - known)
+        if unknown:
+            raise ValueError(f'{unknown[0]!r} is not one of {", ".join(sorted(known))}')
+        name, classes = space['name'], tuple(space['classes'])
+        if not all(isinstance(text, str) for text in (name, *classes)):
+            raise ValueError('name and classes have to be text')
+        count = len(classes)
+        return LabelSpace(
+            name=name,
+            classes=classes,
+            stuff=tuple(int(index) for index in space.get('stuff', ())),
+            palette=np.array(space.get('palette', spread_colors(count)), np.uint8),
+            raw_ids=tuple(int(raw) for raw in space.get('raw_ids', range(1, count + 1))),
+            aliases={str(alias): str(name) for alias, name in space.get('aliases', {}).items()},
+        )
+    except (AttributeError, LookupError, OverflowError, TypeError, ValueError) as error:
+        reason = f'{error} is missing' if isinstance(error, KeyError) else str(error)
+        raise VocabularyError(
+            f'This describes no label space ({reason}): {str(dict(space))[:200]}. Expected '
+            'dict(name="mine", classes=["wall", "chair"], stuff=[0]).'
+        ) from error
+
+
+def spread_colors(count: int) -> np.ndarray:
+    """uint8, (count, 3): hues a golden section apart, so that neighbours differ."""
+    hues = np.arange(count) * (5**0.5 - 1) / 2 % 1
+    rows = [colorsys.hsv_to_rgb(hue, 0.65, 0.9) for hue in hues]
+    return (255 * np.array(rows).reshape(-1, 3)).astype(np.uint8)
 
 
 def frequency_groups(space: LabelSpace) -> dict[str, tuple[int, ...]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -33,7 +33,7 @@ class InstanceMetric(SceneMetric):
     add ``head_AP``, ``common_AP``, ``tail_AP``, ``base_AP`` and ``novel_AP`` ...
 
     Args:
-        label_space: name of the label space, or the space itself. Stuff is not evaluated.
+        label_space: see :func:`~unison3d.structures.get_label_space`. Stuff is not evaluated.
         min_points: smaller objects are ignored, smaller predictions dropped.
         void_classes: names of thing classes whose objects count as not annotated, as ceilings do
             in the published numbers on S3DIS, where they have class id 0.
@@ -53,7 +53,7 @@ class InstanceMetric(SceneMetric):
 
     def __init__(
         self,
-        label_space: str | LabelSpace = 'scannet20',
+        label_space: str | Mapping[str, Any] | LabelSpace = 'scannet20',
         *,
         min_points: int = 100,
         void_classes: Sequence[str] = (),

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Literal
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
 
 import numpy as np
 
@@ -66,7 +66,7 @@ class InteractiveMetric(SceneMetric):
         counts: Sequence[int] = (1, 2, 3, 5, 10, 15),
         targets: Sequence[int] = (50, 65, 80, 85, 90),
         limit: int = 20,
-        label_space: str | LabelSpace = 'scannet20',
+        label_space: str | Mapping[str, Any] | LabelSpace = 'scannet20',
         collect_device: str = 'cpu',
         prefix: str | None = None,
     ) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from mmengine.logging import print_log
@@ -67,7 +68,7 @@ class OpenVocabularyMetric(SceneMetric):
         self,
         unseen: Sequence[str] | None = None,
         *,
-        label_space: str | LabelSpace = 'scannet20',
+        label_space: str | Mapping[str, Any] | LabelSpace = 'scannet20',
         groups: str | LabelSpace | None = None,
         min_points: int = 100,
         collect_device: str = 'cpu',

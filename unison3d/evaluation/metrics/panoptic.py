@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -22,7 +23,7 @@ class PanopticMetric(SceneMetric):
     Each stuff class is one segment per scene. ``PQ_dagger`` takes the IoU in place of PQ for stuff.
 
     Args:
-        label_space: name of the label space, or the space itself.
+        label_space: see :func:`~unison3d.structures.get_label_space`.
         stuff: classes of which a scene has one segment; None takes those of the label space.
         absent: a class that occurs nowhere is left out (``'skip'``) or counts as 0 (``'zero'``,
             the published numbers).
@@ -41,7 +42,7 @@ class PanopticMetric(SceneMetric):
 
     def __init__(
         self,
-        label_space: str | LabelSpace = 'scannet20',
+        label_space: str | Mapping[str, Any] | LabelSpace = 'scannet20',
         *,
         stuff: Sequence[int] | None = None,
         absent: Absent = 'skip',

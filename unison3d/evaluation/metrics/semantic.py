@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 
 from unison3d.evaluation.class_groups import semantic_groups
@@ -26,7 +29,7 @@ class SemanticMetric(SceneMetric):
     Label spaces with groups (ScanNet200) add ``head_mIoU``, ``common_mIoU`` and ``tail_mIoU``.
 
     Args:
-        label_space: name of the label space, or the space itself.
+        label_space: see :func:`~unison3d.structures.get_label_space`.
         per_class: also report ``IoU_<class>``.
         collect_device: where results of several processes meet, ``'cpu'`` or ``'gpu'``.
         prefix: put before the names of the numbers. Defaults to ``semantic``.
@@ -37,7 +40,7 @@ class SemanticMetric(SceneMetric):
 
     def __init__(
         self,
-        label_space: str | LabelSpace = 'scannet20',
+        label_space: str | Mapping[str, Any] | LabelSpace = 'scannet20',
         *,
         per_class: bool = False,
         collect_device: str = 'cpu',

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -27,7 +30,7 @@ from unison3d.models.tasks.base import Task, TaskOutput, TaskRows
 from unison3d.models.tasks.quality_head import QualityHead
 from unison3d.models.tasks.scene_rows import ROW_GROUP, SuperpointQueries
 from unison3d.registry import MODELS, TEXT_ENCODERS
-from unison3d.structures import LABEL_SPACES, SceneSample
+from unison3d.structures import SceneSample, get_label_space
 
 
 @MODELS.register_module()
@@ -37,7 +40,7 @@ class ClosedSetTask(Task):
     Args:
         in_channels: width of superpoint features, C.
         d_model: width of the decoder.
-        label_space: key of :data:`~unison3d.structures.LABEL_SPACES`.
+        label_space: see :func:`~unison3d.structures.get_label_space`.
         text_encoder: config of a text encoder that embeds the class names, one vector each.
         class_embeddings: float32, (K, P, E) prototypes of the K classes, instead of an encoder.
         num_prototypes: P; with ``embedding_dim`` it makes room for prototypes that come with the
@@ -65,7 +68,7 @@ class ClosedSetTask(Task):
         self,
         in_channels: int,
         d_model: int,
-        label_space: str = 'scannet20',
+        label_space: str | Mapping[str, Any] = 'scannet20',
         text_encoder: dict | None = None,
         class_embeddings: Tensor | None = None,
         num_prototypes: int | None = None,
@@ -82,7 +85,7 @@ class ClosedSetTask(Task):
         postprocess: dict | None = None,
     ) -> None:
         super().__init__(in_channels)
-        self.label_space = LABEL_SPACES[label_space]
+        self.label_space = get_label_space(label_space)
         self.num_stuff = len(self.label_space.stuff)
         self.head = None
         if linear_head is not None:

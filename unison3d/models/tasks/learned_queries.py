@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Literal, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -20,7 +20,7 @@ from unison3d.models.scene_batch import SceneFeatures
 from unison3d.models.tasks.base import Task, TaskOutput, TaskRows
 from unison3d.models.tasks.learned_targets import CellRule, CellTargets, cell_targets
 from unison3d.registry import MODELS
-from unison3d.structures import LABEL_SPACES, LabelSpace, SceneSample
+from unison3d.structures import LabelSpace, SceneSample, get_label_space
 
 # Settings of the released S3DIS model.
 _POSTPROCESS = dict(
@@ -52,7 +52,7 @@ class LearnedQueryTask(Task):
     Args:
         in_channels: width of superpoint features, C.
         d_model: width of the decoder.
-        label_space: key of :data:`~unison3d.structures.LABEL_SPACES`.
+        label_space: see :func:`~unison3d.structures.get_label_space`.
         num_queries: queries that look for instances.
         panoptic_stuff: classes that the panoptic map shows as stuff; the others are its things.
             None without a semantic map.
@@ -80,7 +80,7 @@ class LearnedQueryTask(Task):
         self,
         in_channels: int,
         d_model: int,
-        label_space: str = 's3dis',
+        label_space: str | Mapping[str, Any] = 's3dis',
         num_queries: int = 400,
         panoptic_stuff: Sequence[int] | None = (0, 1, 2, 3, 4, 5, 6, 12),
         semantic: bool = True,
@@ -100,7 +100,7 @@ class LearnedQueryTask(Task):
                 f'cell_rule is {cell_rule!r}, unlabelled {unlabelled!r}; expected "majority" or '
                 '"all", and "ignore" or "negative".'
             )
-        self.label_space = LABEL_SPACES[label_space]
+        self.label_space = get_label_space(label_space)
         if semantic and not set(panoptic_stuff or ()) <= set(range(self.label_space.num_classes)):
             raise ConfigError(
                 f'panoptic_stuff is {panoptic_stuff}, expected classes of {label_space}, which '

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -25,7 +26,7 @@ from unison3d.models.tasks.quality_head import QualityHead, scene_quality_loss
 from unison3d.models.tasks.scene_rows import SceneRowsTask
 from unison3d.models.text import CachedTextEncoder, TextEncoder
 from unison3d.registry import MODELS, TEXT_ENCODERS
-from unison3d.structures import LABEL_SPACES, InstanceMasks, SceneSample
+from unison3d.structures import InstanceMasks, SceneSample, get_label_space
 
 
 @MODELS.register_module()
@@ -45,7 +46,7 @@ class OpenVocabularyTask(SceneRowsTask):
         test_vocabulary: names asked of a sample that does not bring its own ``vocabulary``. The
             shipped configs list the training vocabulary and the withheld names here. Default: the
             training vocabulary.
-        label_space: key of :data:`~unison3d.structures.LABEL_SPACES`; its stuff classes are
+        label_space: see :func:`~unison3d.structures.get_label_space`; its stuff classes are
             learned as names too where the vocabulary holds them.
         logit_scale: factor on the cosine.
         novelty: added to the cosine of names that training did not hold. An object of such a kind
@@ -65,7 +66,7 @@ class OpenVocabularyTask(SceneRowsTask):
         text_encoder: dict,
         vocabulary: list[str] | None = None,
         test_vocabulary: list[str] | None = None,
-        label_space: str = 'scannet20',
+        label_space: str | Mapping[str, Any] = 'scannet20',
         logit_scale: float = PUBLISHED_SCALE,
         novelty: float = 0.0,
         queries: dict | None = None,
@@ -83,7 +84,7 @@ class OpenVocabularyTask(SceneRowsTask):
         self.test_vocabulary = list(test_vocabulary or self.vocabulary)
         # Phrases that mean a name (canonical), where they are not just the name itself.
         self.synonyms: dict[str, list[str]] = {}
-        space = LABEL_SPACES[label_space]
+        space = get_label_space(label_space)
         self.stuff_names = [space.classes[index] for index in space.stuff]
         # Stored with the weights, as the class embeddings of the closed set.
         self.register_buffer('name_embeddings', self.encoder.encode_unit(self.vocabulary)[:, None])

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 import torch
 
 from unison3d.datasets.transforms.pack import PackScene
 from unison3d.registry import TRANSFORMS
-from unison3d.structures import LABEL_SPACES
+from unison3d.structures import get_label_space
 
 
 @TRANSFORMS.register_module()
@@ -20,11 +23,11 @@ class PackPublishedScene:
     ``text_tokens`` int64 (T, 77), each where the scan has them. Clicks are one object each.
 
     Args:
-        label_space: key of :data:`~unison3d.structures.LABEL_SPACES`.
+        label_space: see :func:`~unison3d.structures.get_label_space`.
     """
 
-    def __init__(self, label_space: str = 'scannet20') -> None:
-        self.label_space = LABEL_SPACES[label_space]
+    def __init__(self, label_space: str | Mapping[str, Any] = 'scannet20') -> None:
+        self.label_space = get_label_space(label_space)
         self._pack = PackScene()
 
     def __call__(self, results: dict) -> dict:
