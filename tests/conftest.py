@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,10 @@ import pytest
 # threads of OpenMP wait for each other. Set before torch is imported, so that commands started by
 # tests follow.
 os.environ.setdefault('OMP_NUM_THREADS', '1')
+# Kernels of Triton are interpreted where there is no GPU. It reads this when it is imported, which
+# parts of torch do.
+if shutil.which('nvidia-smi') is None:
+    os.environ.setdefault('TRITON_INTERPRET', '1')
 
 REPO_ROOT = Path(__file__).resolve().parents[1]
 

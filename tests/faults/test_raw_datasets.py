@@ -14,7 +14,7 @@ import pytest
 from tests.faults.bad_raw_files import BAD_RAW, wrong_types
 from tests.faults.raw_layouts import LAYOUTS, RawLayout
 from unison3d.cli.main import build_parser, main
-from unison3d.datasets.prepare import find_layouts, job, read_infos, verify_folder
+from unison3d.datasets.prepare import find_layouts, read_infos, verify_folder
 from unison3d.errors import InputError, Unison3DError
 
 pytestmark = pytest.mark.fault
@@ -48,7 +48,7 @@ def _write_downloads(tmp_path_factory) -> None:
 @pytest.fixture(autouse=True)
 def only_typed_errors(monkeypatch):
     """An exception of another type would be collected too; here it ends the job, and the test."""
-    monkeypatch.setattr(job, '_SCAN_ERRORS', (Unison3DError,))
+    monkeypatch.setattr('unison3d.jobs.work.UNIT_ERRORS', (Unison3DError,))
     monkeypatch.setattr('unison3d.cli.main.build_parser', lambda: PARSER)
     # What is written here need not outlive the machine.
     monkeypatch.setattr('os.fsync', lambda descriptor: None)

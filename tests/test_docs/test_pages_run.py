@@ -28,6 +28,7 @@ from tests.test_docs.stand_ins import StandIns
 from unison3d import registry as registries
 from unison3d.cli.main import main, parse_arguments
 from unison3d.io.config_files import find_package_config, read_config_file
+from unison3d.operations import chosen_engines, set_engines
 
 #: Words of the pages for something of the reader's.
 MEANT = {'WEIGHTS': 'weights.safetensors', 'SCAN': 'my_scan.ply', 'CONFIG': 'config.py'}
@@ -63,8 +64,9 @@ def reader(stand_ins, tmp_path, monkeypatch) -> Iterator[Path]:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(ViewerApp, 'wait', leave)
-    before = set(sys.modules)
+    before, engines = set(sys.modules), chosen_engines()
     yield tmp_path / 'clone'
+    set_engines(engines)
     files = {
         name: getattr(sys.modules[name], '__file__', None) for name in set(sys.modules) - before
     }

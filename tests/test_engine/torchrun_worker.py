@@ -8,11 +8,11 @@ import signal
 import sys
 from pathlib import Path
 
-import torch
 from mmengine.hooks import Hook
 
 from tests.test_engine.test_accumulation import PlainModel, Rows
 from tests.test_engine.toy import DrawnData, ToyData, ToyMetric, make_runner
+from unison3d.engine.processes import leave_process_group
 
 ITERATIONS = 6
 SHARDED = {'model_wrapper_cfg': {'type': 'FullySharded'}}
@@ -140,6 +140,7 @@ class Outputs(PlainModel):
 def main(folder: Path, what: str) -> None:
     if what == 'restart':
         noisy(folder / 'restarted', [DieOnce(folder), Began(folder)]).train()
+        leave_process_group()
         return
     plain(folder / 'two', 2, launcher='pytorch').train()
     measure(folder)
@@ -151,7 +152,7 @@ def main(folder: Path, what: str) -> None:
     (folder / f'parts_{runner.rank}').write_text(str(parts))
     (folder / 'sharded' / 'last_checkpoint').write_text(str(folder / 'sharded' / 'iter_2.pth'))
     plain(folder / 'sharded', 2, resume=True, **wrapper).train()
-    torch.distributed.destroy_process_group()
+    leave_process_group()
 
 
 if __name__ == '__main__':

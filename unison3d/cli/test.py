@@ -18,6 +18,7 @@ from unison3d.errors import ConfigError
 
 if TYPE_CHECKING:
     from mmengine.config import Config
+    from mmengine.runner import Runner
 
 METRICS_FILE, REPORT_FILE = 'metrics.json', 'report.json'
 
@@ -78,11 +79,19 @@ def run(args: argparse.Namespace) -> int:
 
     from mmengine.dist import is_main_process
 
-    from unison3d.io.json_files import to_plain, write_json
+    from unison3d.engine.processes import leave_process_group
 
     # Every process has the numbers; one reports them.
-    if not is_main_process():
-        return 0
+    if is_main_process():
+        _tell(args, runner, metrics)
+    leave_process_group()
+    return 0
+
+
+def _tell(args: argparse.Namespace, runner: Runner, metrics: dict[str, float]) -> None:
+    """Write and print what was measured."""
+    from unison3d.io.json_files import to_plain, write_json
+
     if args.out is not None:
         args.out.mkdir(parents=True, exist_ok=True)
         write_json(args.out / METRICS_FILE, metrics)
@@ -95,11 +104,10 @@ def run(args: argparse.Namespace) -> int:
         # A number that does not exist, such as the AP of a class without objects, becomes null.
         json.dump(to_plain(metrics), sys.stdout, indent=2, allow_nan=False)
         print()
-        return 0
+        return
     width = max((len(key) for key in metrics), default=0)
     for key, value in metrics.items():
         print(f'{key:{width}s}  {value:.4f}')
-    return 0
 
 
 def simulate_clicks(config: Config, num_clicks: int) -> None:

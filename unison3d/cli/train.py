@@ -69,6 +69,8 @@ def run(args: argparse.Namespace) -> int:
 
     from mmengine.dist import is_main_process
 
+    from unison3d.engine.processes import leave_process_group
+
     if is_main_process():
         weights = find_weights(runner)
         print(f'Written to {weights or runner.work_dir}.')
@@ -76,6 +78,7 @@ def run(args: argparse.Namespace) -> int:
             print(
                 f'Next: unison3d test {shlex.quote(str(args.config))} {shlex.quote(str(weights))}'
             )
+    leave_process_group()
     return 0
 
 
