@@ -144,7 +144,7 @@ def compare_labels(folder: Path, whole: Path) -> None:
 
 def write_rooms(folder: Path) -> None:
     """Three scans, and weights of a small model."""
-    folder.joinpath('scans').mkdir()
+    folder.joinpath('scans').mkdir(parents=True, exist_ok=True)
     weights_file(folder)
     for seed in range(3):
         points, colors = room_arrays(300, seed)
